@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The resolved model of a compose project: text in (load.h), these structs out.
+ * Everything is interpolated, merged, in long form and with absolute paths.
+ * Owned by the arena given to compose_load(); read-only after that, so a
+ * pointer to it may be shared by threads. Lists are arrays with a count; a text
+ * that the file does not have is NULL; a number that it does not have is as the
+ * comment says.
+ */
+#pragma once
+
+#include "base/base.h"
+
+/* Durations are in milliseconds, sizes in bytes. */
+
+struct compose_pair {
+    const char *key;
+    const char *value; /* environment: never NULL after resolution */
+};
+
+struct compose_pairs {
+    struct compose_pair *items;
+    size_t count;
+};
+
+struct compose_texts {
+    const char **items;
+    size_t count;
+};
+
+/* Where something was written, for messages about the running system. */
+struct compose_place {
+    const char *file;
+    uint32_t line;
+    uint32_t column;
+};
+
+enum compose_port_protocol { PORT_TCP, PORT_UDP };
+
+struct compose_port {
+    const char *host_ip; /* NULL: every address */
+    uint16_t published;  /* 0: any free port */
+    uint16_t target;
+    enum compose_port_protocol protocol;
+    const char *app_protocol; /* "http", ...; NULL: none given */
+    const char *mode;         /* "ingress" or "host" */
+    struct compose_place place;
+};
+
+enum compose_volume_type { VOLUME_BIND, VOLUME_NAMED, VOLUME_TMPFS, VOLUME_ANONYMOUS };
+
+struct compose_volume_mount {
+    enum compose_volume_type type;
+    const char *source; /* BIND: absolute path; NAMED: key in compose.volumes; else NULL */
+    const char *target; /* absolute path in the instance */
+    bool read_only;
+    bool create_host_path;     /* BIND: make the folder when it is not there (short form) */
+    uint64_t tmpfs_size_bytes; /* 0: no limit given */
+    uint32_t tmpfs_mode;       /* 0: 01777 */
+    struct compose_place place;
+};
+
+enum compose_condition { CONDITION_STARTED, CONDITION_HEALTHY, CONDITION_COMPLETED };
+
+struct compose_dependency {
+    const char *service;
+    enum compose_condition condition;
+    bool required;
+    bool restart;
+};
+
+struct compose_healthcheck {
+    bool disabled;              /* `disable: true` or test NONE */
+    struct compose_texts test;  /* argv to run: CMD-SHELL and plain strings are already
+                                   {"/bin/sh", "-c", text}; count 0: no check given */
+    uint64_t interval_ms;       /* default 30 s */
+    uint64_t timeout_ms;        /* default 30 s */
+    uint64_t start_period_ms;   /* default 0 */
+    uint64_t start_interval_ms; /* default 5 s */
+    uint32_t retries;           /* default 3 */
+};
+
+enum compose_restart { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_UNLESS_STOPPED };
+
+struct compose_build {
+    bool present;
+    const char *context;    /* absolute path */
+    const char *dockerfile; /* relative to context unless absolute; NULL: Dockerfile */
+    const char *target;
+    struct compose_pairs args;
+};
+
+struct compose_service_network {
+    const char *network; /* key in compose.networks */
+    struct compose_texts aliases;
+    const char *ipv4_address;
+};
+
+struct compose_logging {
+    const char *driver;
+    uint64_t max_size_bytes; /* from options; default 10 MiB */
+    uint32_t max_file;       /* default 3 */
+    struct compose_pairs options;
+};
+
+struct compose_resources {
+    double cpus;           /* 0: no limit */
+    uint64_t memory_bytes; /* 0: no limit */
+    uint32_t pids;         /* 0: no limit */
+};
+
+/* services.*.x-ishizue */
+struct compose_x_service {
+    bool
+        provided_by_edge; /* `provided_by: edge`: not started; its published ports are the edge's */
+    struct {
+        bool present;
+        const char *workdir;        /* where the tree of the build context appears; default /app */
+        struct compose_texts build; /* shell commands */
+        struct compose_texts cache_key; /* files, relative to the context */
+        const char *command;            /* shell command; NULL: none */
+    } host;
+    struct {
+        bool present;
+        const char *path;         /* HTTP GET that must answer 2xx or 3xx; NULL: a TCP connect */
+        uint16_t port;            /* 0: the first exposed, routed or published port */
+        uint64_t interval_ms;     /* default 2 s */
+        uint64_t timeout_ms;      /* default 5 s */
+        uint64_t start_period_ms; /* default 60 s */
+        uint32_t retries;         /* default 3 */
+    } health;
+    const char *migrate; /* shell command; NULL: none */
+};
+
+struct compose_service {
+    const char *name;
+    struct compose_place place;
+    const char *image;
+    struct compose_build build;
+    struct compose_texts
+        command;      /* argv; a string form was split as a shell would, no shell added */
+    bool has_command; /* `command: []` is given and empty */
+    struct compose_texts entrypoint;
+    bool has_entrypoint;
+    struct compose_pairs
+        environment; /* env_file and environment together, as the instance gets it */
+    struct compose_volume_mount *volumes;
+    size_t volume_count;
+    struct compose_texts
+        tmpfs_options; /* `tmpfs:` entries as written, "/run:size=64m"; also in volumes */
+    struct compose_port *ports;
+    size_t port_count;
+    uint16_t *expose;
+    size_t expose_count;
+    struct compose_dependency *depends_on;
+    size_t depends_on_count;
+    struct compose_healthcheck healthcheck;
+    enum compose_restart restart;
+    uint32_t restart_max_retries;             /* on-failure:N; 0: no limit */
+    struct compose_service_network *networks; /* at least "default" unless network_mode is set */
+    size_t network_count;
+    const char *network_mode;
+    const char *container_name;
+    const char *hostname;
+    const char *user;
+    const char *working_dir;
+    struct compose_texts profiles;
+    uint32_t replicas; /* deploy.replicas or scale; default 1 */
+    struct compose_resources limits;
+    uint64_t stop_grace_period_ms; /* default 10 s */
+    const char *stop_signal;       /* NULL: the image's, else SIGTERM */
+    struct compose_pairs labels;
+    struct compose_logging logging;
+    bool read_only;
+    bool init;
+    bool tty;
+    bool stdin_open;
+    const char *pull_policy;
+    const char *platform;
+    struct compose_x_service x;
+};
+
+struct compose_network {
+    const char *key;
+    const char *name; /* with the project's prefix unless `name:` is given */
+    bool external;
+    bool internal;
+};
+
+struct compose_volume {
+    const char *key;
+    const char *name;
+    bool external;
+    const char *driver;
+    struct compose_pairs driver_opts;
+};
+
+/* x-ishizue.routes[]: exactly one of service, files, redirect. */
+struct compose_route {
+    const char *host; /* NULL: the domain, or any */
+    const char *path; /* prefix; "/" at least */
+    const char *service;
+    uint16_t port;     /* with service */
+    const char *files; /* absolute folder */
+    const char *redirect;
+    const char *cache_control; /* NULL: as the upstream says */
+    struct compose_place place;
+};
+
+enum compose_tls { TLS_AUTO, TLS_OFF, TLS_FILES };
+
+struct compose_x {
+    const char *runtime; /* "auto", "host", ... ; default "auto" */
+    const char *domain;  /* NULL: none */
+    enum compose_tls tls;
+    const char *tls_certificate; /* TLS_FILES: absolute paths */
+    const char *tls_key;
+    uint16_t http_port;  /* default 80; from `listen: {http, https}`; 0: not listened to */
+    uint16_t https_port; /* default 443 */
+    bool has_listen;     /* `listen` was given */
+    struct compose_route *routes;
+    size_t route_count;
+};
+
+struct compose {
+    const char *name;                 /* project name, normalised */
+    const char *working_dir;          /* absolute */
+    struct compose_service *services; /* in an order in which dependencies come first */
+    size_t service_count;
+    struct compose_network *networks;
+    size_t network_count;
+    struct compose_volume *volumes;
+    size_t volume_count;
+    struct compose_x x;
+};
+
+/* NULL when there is none. */
+const struct compose_service *compose_find_service(const struct compose *compose, const char *name);
