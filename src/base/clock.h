@@ -9,8 +9,8 @@
 #include "base/base.h"
 #include "base/str.h"
 
-#define NS_PER_MS     1000000ULL
-#define NS_PER_SECOND 1000000000ULL
+#define NS_PER_MS     UINT64_C(1000000)
+#define NS_PER_SECOND UINT64_C(1000000000)
 
 /* CLOCK_MONOTONIC. */
 uint64_t clock_now_ns(void);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What runs instances. One table of functions for each kind (host, engine,
+ * swarm); the rest of the program knows nothing else. Lives in the daemon, on
+ * its loop and thread: a call that takes more than some milliseconds starts a
+ * child and reports through a callback, always later and exactly once.
+ *
+ * Everything a runtime keeps is on disk under its folders, so a daemon that was
+ * killed finds every instance again by list() and continues; every action may
+ * run twice.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "compose/model.h"
+
+struct arena;
+struct err;
+struct loop;
+struct runtime;
+
+/* An instance's id: [a-z0-9-], at most RUNTIME_ID_MAX bytes, unique on the
+ * machine, chosen by the caller: "eshop-backend-1-3f9a". */
+enum { RUNTIME_ID_MAX = 63 };
+
+struct runtime_mount {
+    const char *source; /* folder or file on the machine; NULL: tmpfs */
+    const char *target;
+    bool read_only;
+    bool own; /* give the folder to the instance's user when it is made or empty, or
+                 when the image says it is a data folder */
+    uint64_t tmpfs_size_bytes;
+    uint32_t tmpfs_mode;
+};
+
+/* A name that resolves inside the instance. */
+struct runtime_host {
+    const char *name;
+    const char *address;
+};
+
+struct instance_spec {
+    const char *id;
+    const char *system;
+    const struct compose_service *service;
+    const char *hostname;
+    const char *address; /* IPv4 of the instance, "10.213.4.7"; NULL: the machine's network */
+    uid_t uid;           /* and gid: unprivileged, one for each service, chosen by the caller */
+    const char *tree;    /* built tree laid over the root (from build()); NULL: none */
+    const struct runtime_mount *mounts;
+    size_t mount_count;
+    const struct runtime_host *hosts;
+    size_t host_count;
+    const struct compose_texts *argv; /* runs this instead of the service's command; NULL: normal */
+    const struct compose_pairs *environment; /* added to the service's; NULL: none */
+    const char *log_path;                    /* k8s-file format, see watch/ */
+    uint64_t log_max_bytes;                  /* hard bound of one file; rotation is the caller's */
+};
+
+enum runtime_state {
+    RUNTIME_ABSENT,  /* nothing of it is left */
+    RUNTIME_CREATED, /* prepared, never ran or half started: may be removed */
+    RUNTIME_RUNNING,
+    RUNTIME_EXITED,
+};
+
+struct runtime_status {
+    enum runtime_state state;
+    pid_t pid;          /* of its first process; 0 unless RUNNING */
+    int exit_status;    /* as a shell shows it: 0..255, 128+n for signal n */
+    bool out_of_memory; /* EXITED: killed for its memory limit */
+    int64_t exited_wall_ms;
+};
+
+struct runtime_usage {
+    uint64_t cpu_ns;
+    uint64_t memory_bytes;
+    uint32_t pids;
+};
+
+/* <err> is NULL on success. */
+typedef void runtime_done_fn(void *arg, const struct err *err);
+typedef void runtime_output_fn(void *arg, struct str bytes);
+/* <exit_status> as in runtime_status; -1 with <err> set when it could not run or timed out. */
+typedef void runtime_exec_fn(void *arg, int exit_status, struct str output, const struct err *err);
+typedef void runtime_exit_fn(void *arg, const char *id);
+typedef void runtime_list_fn(void *arg, const char *id);
+
+/* What an image brings that the file need not say. Texts live as long as the runtime. */
+struct runtime_image {
+    const char *stop_signal; /* NULL: SIGTERM */
+    bool exclusive;          /* two cannot share a data folder: replace by stop, then start */
+    uint16_t port;           /* 0: none */
+    struct compose_healthcheck healthcheck; /* count 0: none */
+    struct compose_texts volumes;           /* targets that are volumes of their own (VOLUME) */
+};
+
+struct build_spec {
+    const char *system;
+    const struct compose_service *service;
+    uid_t uid;
+    char *const *caller_environment; /* proxy and package client settings are taken from it */
+};
+
+/* Addresses inside the machine. The whole wanted state at once, applied
+ * atomically: what is not in it goes away. */
+struct runtime_endpoint {
+    const char *id; /* of an instance with an address */
+    const char *address;
+    const char **reaches; /* addresses of instances and services it may open connections to */
+    size_t reach_count;
+    bool outside; /* may open connections to the world */
+};
+
+struct runtime_service_address {
+    const char *address;    /* stable, what the name resolves to */
+    const char **instances; /* addresses, ready ones; none: refused at once */
+    size_t instance_count;
+};
+
+struct runtime_network {
+    const struct runtime_endpoint *endpoints;
+    size_t endpoint_count;
+    const struct runtime_service_address *services;
+    size_t service_count;
+};
+
+struct runtime_ops {
+    const char *name;
+
+    /* Are the programs and kernel features there? The error names the missing
+     * program and the Debian package that has it. */
+    bool (*check)(struct runtime *runtime, struct err *err);
+
+    /* NULL with ERR_NOT_FOUND when nothing here can run <service>: an image
+     * without a stand-in, a build without x-ishizue.host. */
+    const struct runtime_image *(*image_find)(struct runtime *runtime,
+                                              const struct compose_service *service,
+                                              struct err *err);
+
+    /* Names the tree that build() would make, from the context's content and the
+     * steps; sets <ret_ready> when it is there already. */
+    bool (*build_key)(struct runtime *runtime, const struct build_spec *spec, struct arena *arena,
+                      const char **ret_tree, bool *ret_ready, struct err *err);
+    bool (*build)(struct runtime *runtime, const struct build_spec *spec, const char *tree,
+                  runtime_output_fn *output, runtime_done_fn *done, void *arg, struct err *err);
+
+    /* Makes and starts the instance; <done> when its process runs. A failed start leaves nothing.
+     */
+    bool (*start)(struct runtime *runtime, const struct instance_spec *spec, runtime_done_fn *done,
+                  void *arg, struct err *err);
+    bool (*signal)(struct runtime *runtime, const char *id, int signo, struct err *err);
+    /* Everything of an instance that is not running, except its log. */
+    bool (*remove)(struct runtime *runtime, const char *id, runtime_done_fn *done, void *arg,
+                   struct err *err);
+    bool (*inspect)(struct runtime *runtime, const char *id, struct runtime_status *ret,
+                    struct err *err);
+    bool (*usage)(struct runtime *runtime, const char *id, struct runtime_usage *ret,
+                  struct err *err);
+    bool (*list)(struct runtime *runtime, runtime_list_fn *fn, void *arg, struct err *err);
+
+    /* Runs <argv> inside, at most <timeout_ms>; output (both streams) is cut at 4 KiB. */
+    bool (*exec)(struct runtime *runtime, const char *id, const struct compose_texts *argv,
+                 uint64_t timeout_ms, runtime_exec_fn *done, void *arg, struct err *err);
+    /* The command line that does the same on the caller's own terminal (`ishizue exec`):
+     * <options> is what exec's flags said. */
+    bool (*exec_argv)(struct runtime *runtime, const char *id, bool tty, const char *user,
+                      const char *working_dir, const struct compose_pairs *environment,
+                      struct arena *arena, struct compose_texts *ret, struct err *err);
+    /* Tells the log writer that its file was renamed. */
+    bool (*log_reopen)(struct runtime *runtime, const char *id, struct err *err);
+
+    bool (*network_apply)(struct runtime *runtime, const struct runtime_network *wanted,
+                          struct err *err);
+    void (*free)(struct runtime *runtime);
+};
+
+struct runtime {
+    const struct runtime_ops *ops;
+};
+
+struct runtime_config {
+    struct loop *loop;
+    const char *state_dir;    /* "/var/lib/ishizue": survives a reboot */
+    const char *run_dir;      /* "/run/ishizue": does not */
+    const char *images_dir;   /* recipes of the stand-ins, *.yaml */
+    runtime_exit_fn *on_exit; /* an instance's process ended */
+    void *arg;
+};
+
+/* The embedded runtime, in host.c. */
+MUST_CHECK struct runtime *host_runtime_new(const struct runtime_config *config, struct err *err);
