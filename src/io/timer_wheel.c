@@ -57,12 +57,10 @@ static void cascade(struct timer_wheel *wheel, size_t level)
         list_push(&moved, node);
     }
     wheel->used[level][slot / 64] &= ~(1ULL << (slot % 64));
-    wheel->tick--; /* a timer due at this very tick must be found in it */
     LIST_FOR_EACH (again, &moved) {
         list_remove(again);
-        timer_wheel_add(wheel, CONTAINER_OF(again, struct timer, link));
+        place(wheel, CONTAINER_OF(again, struct timer, link), wheel->tick); /* its slot runs next */
     }
-    wheel->tick++;
 }
 
 static void run_slot(struct timer_wheel *wheel, uint64_t now_ns)
