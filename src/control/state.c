@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "control/state.h"
+#include "db/db.h"
+
+/* Only ever appended to: step i takes the schema from version i to i + 1. */
+static const char *const schema_steps[] = {
+    "CREATE TABLE systems(name TEXT PRIMARY KEY, directory TEXT NOT NULL, files TEXT NOT NULL,"
+    "  uid INTEGER NOT NULL, wanted INTEGER NOT NULL, current INTEGER NOT NULL);"
+    "CREATE TABLE users(name TEXT PRIMARY KEY, uid INTEGER NOT NULL UNIQUE);"
+    "CREATE TABLE releases(system TEXT NOT NULL, number INTEGER NOT NULL, config BLOB NOT NULL,"
+    "  services BLOB NOT NULL, note TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY(system, number));"
+    "CREATE TABLE instances(id TEXT PRIMARY KEY, system TEXT NOT NULL, service TEXT NOT NULL,"
+    "  number INTEGER NOT NULL, release INTEGER NOT NULL, is_job INTEGER NOT NULL,"
+    "  address TEXT NOT NULL, state TEXT NOT NULL, stopped INTEGER NOT NULL,"
+    "  restarts INTEGER NOT NULL, failures INTEGER NOT NULL, exit_status INTEGER NOT NULL,"
+    "  created_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL);"
+    "CREATE INDEX instances_of ON instances(system);"
+    "CREATE TABLE addresses(address INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE migrations(system TEXT NOT NULL, service TEXT NOT NULL, hash TEXT NOT NULL,"
+    "  done_ms INTEGER NOT NULL, PRIMARY KEY(system, service, hash));",
+};
+
+/* 10.213.0.0/16, without its first addresses; above the range of people's uids. */
+enum { FIRST_ADDRESS = 0x0ad50010, LAST_ADDRESS = 0x0ad5fffe, FIRST_UID = 700000 };
+
+struct state {
+    struct db *db;
+};
+
+struct state *state_open(const char *path, struct err *err)
+{
+    AUTO(db_free) struct db *db = NULL;
+
+    if (!db_open(path, schema_steps, ARRAY_LEN(schema_steps), &db, err))
+        return NULL;
+    struct state *state = NEW(struct state);
+    state->db = TAKE(db);
+    return state;
+}
+
+void state_free(struct state *state)
+{
+    if (state == NULL)
+        return;
+    db_free(state->db);
+    free(state);
+}
+
+bool state_save_system(struct state *state, const struct system *system, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (!db_prepare(state->db, "INSERT OR REPLACE INTO systems VALUES(?,?,?,?,?,?)", &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system->name);
+    db_stmt_bind_text(stmt, 2, system->directory);
+    db_stmt_bind_text(stmt, 3, system->files);
+    db_stmt_bind_int(stmt, 4, system->uid);
+    db_stmt_bind_int(stmt, 5, system->wanted == NULL ? 0 : system->wanted->number);
+    db_stmt_bind_int(stmt, 6, system->current == NULL ? 0 : system->current->number);
+    return db_stmt_run(stmt, err);
+}
+
+/* Runs <sql>, whose values are texts: <count> of them. */
+static bool run_with_texts(struct state *state, const char *sql, const char *const *texts,
+                           int count, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (!db_prepare(state->db, sql, &stmt, err))
+        return false;
+    for (int i = 0; i < count; i++)
+        db_stmt_bind_text(stmt, i + 1, texts[i]);
+    return db_stmt_run(stmt, err);
+}
+
+bool state_delete_system(struct state *state, const char *name, struct err *err)
+{
+    return run_with_texts(state, "DELETE FROM systems WHERE name=?", &name, 1, err);
+}
+
+bool state_each_system(struct state *state, state_system_fn *fn, void *arg, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    bool row;
+
+    if (!db_prepare(state->db, "SELECT name,directory,files,uid,wanted,current FROM systems", &stmt,
+                    err))
+        return false;
+    while (db_stmt_step(stmt, &row, err)) {
+        if (!row)
+            return true;
+        struct state_system system = {.name = db_stmt_text(stmt, 0),
+                                      .directory = db_stmt_text(stmt, 1),
+                                      .files = db_stmt_text(stmt, 2),
+                                      .uid = (uid_t)db_stmt_int(stmt, 3),
+                                      .wanted = (uint32_t)db_stmt_int(stmt, 4),
+                                      .current = (uint32_t)db_stmt_int(stmt, 5)};
+        if (!fn(arg, &system, err))
+            return false;
+    }
+    return false;
+}
+
+/* The number in the first column of the only row of <sql>, bound to <text>. */
+static bool read_number(struct state *state, const char *sql, const char *text, bool *ret_found,
+                        int64_t *ret, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (!db_prepare(state->db, sql, &stmt, err))
+        return false;
+    if (text != NULL)
+        db_stmt_bind_text(stmt, 1, text);
+    if (!db_stmt_step(stmt, ret_found, err))
+        return false;
+    if (*ret_found) {
+        *ret_found = !db_stmt_is_null(stmt, 0);
+        *ret = db_stmt_int(stmt, 0);
+    }
+    return true;
+}
+
+bool state_uid(struct state *state, const char *name, uid_t *ret, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    bool found;
+    int64_t uid = 0;
+
+    if (!read_number(state, "SELECT uid FROM users WHERE name=?", name, &found, &uid, err))
+        return false;
+    if (!found) {
+        if (!read_number(state, "SELECT max(uid)+1 FROM users", NULL, &found, &uid, err))
+            return false;
+        uid = found ? uid : FIRST_UID;
+        if (!db_prepare(state->db, "INSERT INTO users VALUES(?,?)", &stmt, err))
+            return false;
+        db_stmt_bind_text(stmt, 1, name);
+        db_stmt_bind_int(stmt, 2, uid);
+        if (!db_stmt_run(stmt, err))
+            return false;
+    }
+    *ret = (uid_t)uid;
+    return true;
+}
+
+bool state_add_release(struct state *state, const char *system, struct str config,
+                       struct str services, const char *note, uint32_t *ret_number, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    bool found;
+    int64_t last = 0;
+
+    if (!read_number(state, "SELECT max(number) FROM releases WHERE system=?", system, &found,
+                     &last, err) ||
+        !db_prepare(state->db, "INSERT INTO releases VALUES(?,?,?,?,?,?)", &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system);
+    db_stmt_bind_int(stmt, 2, last + 1);
+    db_stmt_bind_blob(stmt, 3, config);
+    db_stmt_bind_blob(stmt, 4, services);
+    db_stmt_bind_text(stmt, 5, note);
+    db_stmt_bind_int(stmt, 6, clock_wall_ms());
+    if (!db_stmt_run(stmt, err))
+        return false;
+    *ret_number = (uint32_t)(last + 1);
+    return true;
+}
+
+bool state_read_release(struct state *state, const char *system, uint32_t number,
+                        struct buf *ret_config, struct buf *ret_services, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    bool found;
+
+    if (!db_prepare(state->db, "SELECT config,services FROM releases WHERE system=? AND number=?",
+                    &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system);
+    db_stmt_bind_int(stmt, 2, number);
+    if (!db_stmt_step(stmt, &found, err))
+        return false;
+    if (!found)
+        return err_set(err, ERR_NOT_FOUND, "there is no release %u of '%s'", number, system);
+    buf_add_str(ret_config, db_stmt_blob(stmt, 0));
+    buf_add_str(ret_services, db_stmt_blob(stmt, 1));
+    return true;
+}
+
+bool state_save_instance(struct state *state, const struct instance *instance, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (!db_prepare(state->db,
+                    "INSERT OR REPLACE INTO instances VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", &stmt,
+                    err))
+        return false;
+    db_stmt_bind_text(stmt, 1, instance->id);
+    db_stmt_bind_text(stmt, 2, instance->system->name);
+    db_stmt_bind_text(stmt, 3, instance->made_of->service->name);
+    db_stmt_bind_int(stmt, 4, instance->number);
+    db_stmt_bind_int(stmt, 5, instance->release->number);
+    db_stmt_bind_int(stmt, 6, instance->is_job);
+    db_stmt_bind_text(stmt, 7, instance->address);
+    db_stmt_bind_text(stmt, 8, instance_state_name(instance->state));
+    db_stmt_bind_int(stmt, 9, instance->stopped);
+    db_stmt_bind_int(stmt, 10, instance->restarts);
+    db_stmt_bind_int(stmt, 11, instance->failures);
+    db_stmt_bind_int(stmt, 12, instance->exit_status);
+    db_stmt_bind_int(stmt, 13, instance->created_wall_ms);
+    db_stmt_bind_int(stmt, 14, instance->started_wall_ms);
+    return db_stmt_run(stmt, err);
+}
+
+bool state_delete_instance(struct state *state, const char *id, struct err *err)
+{
+    return run_with_texts(state, "DELETE FROM instances WHERE id=?", &id, 1, err);
+}
+
+bool state_each_instance(struct state *state, const char *system, state_instance_fn *fn, void *arg,
+                         struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    bool row;
+
+    if (!db_prepare(state->db,
+                    "SELECT id,service,address,state,number,release,is_job,stopped,restarts,"
+                    "failures,exit_status,created_ms,started_ms FROM instances WHERE system=? "
+                    "ORDER BY created_ms,id",
+                    &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system);
+    while (db_stmt_step(stmt, &row, err)) {
+        if (!row)
+            return true;
+        struct state_instance instance = {.id = db_stmt_text(stmt, 0),
+                                          .service = db_stmt_text(stmt, 1),
+                                          .address = db_stmt_text(stmt, 2),
+                                          .state = db_stmt_text(stmt, 3),
+                                          .number = (uint32_t)db_stmt_int(stmt, 4),
+                                          .release = (uint32_t)db_stmt_int(stmt, 5),
+                                          .is_job = db_stmt_int(stmt, 6) != 0,
+                                          .stopped = db_stmt_int(stmt, 7) != 0,
+                                          .restarts = (uint32_t)db_stmt_int(stmt, 8),
+                                          .failures = (uint32_t)db_stmt_int(stmt, 9),
+                                          .exit_status = (int)db_stmt_int(stmt, 10),
+                                          .created_wall_ms = db_stmt_int(stmt, 11),
+                                          .started_wall_ms = db_stmt_int(stmt, 12)};
+        if (!fn(arg, &instance, err))
+            return false;
+    }
+    return false;
+}
+
+bool state_address(struct state *state, const char *owner, char *ret, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    bool found;
+    int64_t address = 0;
+
+    if (!read_number(state, "SELECT address FROM addresses WHERE owner=?", owner, &found, &address,
+                     err))
+        return false;
+    if (!found) {
+        /* The lowest free one above the last given would wander; the lowest free one is reused at
+         * once and may meet old connections: take the next after the highest, then wrap. */
+        if (!read_number(state, "SELECT max(address)+1 FROM addresses", NULL, &found, &address,
+                         err))
+            return false;
+        address = found ? address : FIRST_ADDRESS;
+        if (address > LAST_ADDRESS &&
+            !read_number(state,
+                         "SELECT min(a.address)+1 FROM addresses a WHERE NOT EXISTS (SELECT 1 FROM "
+                         "addresses b WHERE b.address=a.address+1)",
+                         NULL, &found, &address, err))
+            return false;
+        if (address > LAST_ADDRESS)
+            return err_set(err, ERR_LIMIT, "all addresses of 10.213.0.0/16 are in use");
+        if (!db_prepare(state->db, "INSERT INTO addresses VALUES(?,?)", &stmt, err))
+            return false;
+        db_stmt_bind_int(stmt, 1, address);
+        db_stmt_bind_text(stmt, 2, owner);
+        if (!db_stmt_run(stmt, err))
+            return false;
+    }
+    struct in_addr in = {.s_addr = htonl((uint32_t)address)};
+    return inet_ntop(AF_INET, &in, ret, STATE_ADDRESS_BYTES) != NULL;
+}
+
+bool state_forget_address(struct state *state, const char *owner, struct err *err)
+{
+    return run_with_texts(state, "DELETE FROM addresses WHERE owner=?", &owner, 1, err);
+}
+
+bool state_mark_migrated(struct state *state, const char *system, const char *service,
+                         const char *hash, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (!db_prepare(state->db, "INSERT OR REPLACE INTO migrations VALUES(?,?,?,?)", &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system);
+    db_stmt_bind_text(stmt, 2, service);
+    db_stmt_bind_text(stmt, 3, hash);
+    db_stmt_bind_int(stmt, 4, clock_wall_ms());
+    return db_stmt_run(stmt, err);
+}
+
+bool state_is_migrated(struct state *state, const char *system, const char *service,
+                       const char *hash, bool *ret, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (!db_prepare(state->db, "SELECT 1 FROM migrations WHERE system=? AND service=? AND hash=?",
+                    &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system);
+    db_stmt_bind_text(stmt, 2, service);
+    db_stmt_bind_text(stmt, 3, hash);
+    return db_stmt_step(stmt, ret, err);
+}
+
+bool state_forget_migrations(struct state *state, const char *system, struct err *err)
+{
+    return run_with_texts(state, "DELETE FROM migrations WHERE system=?", &system, 1, err);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state.db: what must survive the daemon. Every change is committed when the
+ * function returns. A failure of the disk is reported to the caller, who does
+ * not act on what was not stored.
+ */
+#pragma once
+
+#include "control/system.h"
+
+struct buf;
+struct err;
+struct state;
+
+MUST_CHECK struct state *state_open(const char *path, struct err *err);
+void state_free(struct state *state);
+
+/* Systems: wanted and current are 0 when NULL. */
+MUST_CHECK bool state_save_system(struct state *state, const struct system *system,
+                                  struct err *err);
+MUST_CHECK bool state_delete_system(struct state *state, const char *name, struct err *err);
+
+struct state_system {
+    const char *name;
+    const char *directory;
+    const char *files;
+    uid_t uid;
+    uint32_t wanted;
+    uint32_t current;
+};
+typedef bool state_system_fn(void *arg, const struct state_system *row, struct err *err);
+MUST_CHECK bool state_each_system(struct state *state, state_system_fn *fn, void *arg,
+                                  struct err *err);
+
+/* The uid of system <name>: the one it had before, or a new one. */
+MUST_CHECK bool state_uid(struct state *state, const char *name, uid_t *ret, struct err *err);
+
+/* Releases are added and read, never changed. <services> is JSON: {"web": {"hash", "tree"}}. */
+MUST_CHECK bool state_add_release(struct state *state, const char *system, struct str config,
+                                  struct str services, const char *note, uint32_t *ret_number,
+                                  struct err *err);
+MUST_CHECK bool state_read_release(struct state *state, const char *system, uint32_t number,
+                                   struct buf *ret_config, struct buf *ret_services,
+                                   struct err *err);
+
+MUST_CHECK bool state_save_instance(struct state *state, const struct instance *instance,
+                                    struct err *err);
+MUST_CHECK bool state_delete_instance(struct state *state, const char *id, struct err *err);
+
+struct state_instance {
+    const char *id;
+    const char *service;
+    const char *address;
+    const char *state;
+    uint32_t number;
+    uint32_t release;
+    bool is_job;
+    bool stopped;
+    uint32_t restarts;
+    uint32_t failures;
+    int exit_status;
+    int64_t created_wall_ms;
+    int64_t started_wall_ms;
+};
+typedef bool state_instance_fn(void *arg, const struct state_instance *row, struct err *err);
+MUST_CHECK bool state_each_instance(struct state *state, const char *system, state_instance_fn *fn,
+                                    void *arg, struct err *err);
+
+/* The address of <owner> ("eshop/postgres", or an instance's id), given on first asking. */
+MUST_CHECK bool state_address(struct state *state, const char *owner, char *ret, struct err *err);
+MUST_CHECK bool state_forget_address(struct state *state, const char *owner, struct err *err);
+
+/* Migrations that were done, by the hash of the service they belong to. */
+MUST_CHECK bool state_mark_migrated(struct state *state, const char *system, const char *service,
+                                    const char *hash, struct err *err);
+MUST_CHECK bool state_is_migrated(struct state *state, const char *system, const char *service,
+                                  const char *hash, bool *ret, struct err *err);
+/* The data may be another when the system comes up again. */
+MUST_CHECK bool state_forget_migrations(struct state *state, const char *system, struct err *err);

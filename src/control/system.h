@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the daemon knows: systems, their releases and their instances. All of it
+ * is in state.db too (state.h), written before anything is done about it. One
+ * thread, the daemon's.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/list.h"
+#include "compose/model.h"
+#include "deploy/instance_fsm.h"
+#include "deploy/plan.h"
+#include "io/loop.h"
+#include "runtime/runtime.h"
+
+struct daemon;
+struct operation;
+struct system_row;
+
+enum { SYSTEM_NAME_MAX = 40, HASH_TEXT_BYTES = 33, STATE_ADDRESS_BYTES = 16 };
+
+/* What a release adds to a service of the model. */
+struct release_service {
+    const struct compose_service *service;
+    const struct runtime_image *image; /* what the runtime brings; NULL: provided by the edge */
+    char hash[HASH_TEXT_BYTES];        /* of everything that makes an instance what it is */
+    const char *tree;                  /* built tree; NULL: none */
+};
+
+/* Immutable once made. Freed when no instance and no system refers to it. */
+struct release {
+    uint32_t number;
+    uint32_t refs;
+    struct arena arena;
+    const struct compose *compose;
+    const char *text;                 /* resolved project, JSON */
+    struct release_service *services; /* in the model's order */
+};
+
+struct instance {
+    struct list link; /* in system.instances */
+    struct system *system;
+    struct release *release; /* a reference */
+    struct release_service *made_of;
+    char id[RUNTIME_ID_MAX + 1];
+    char address[STATE_ADDRESS_BYTES];
+    uint32_t number;
+    bool is_job; /* a migration: runs once, takes no part in the plan */
+    enum instance_state state;
+    bool stopped;      /* was asked to end */
+    uint32_t restarts; /* since it was made */
+    uint32_t failures; /* since it was last ready */
+    int exit_status;
+    int64_t created_wall_ms;
+    int64_t started_wall_ms;
+    uint64_t started_ns; /* when its process started, as far as this daemon knows */
+    bool in_traffic;     /* as last published */
+    struct timer timer;  /* of the state: back-off, drain, grace */
+    struct timer check_timer;
+    uint64_t check_deadline_ns; /* WARMING: sick after this */
+    uint32_t check_failures;    /* in a row */
+    uint32_t checks;        /* number of the check under way; a late answer to another is dropped */
+    char check_detail[400]; /* what the last failing check said */
+    char *log_path;
+    struct deferred freeing;
+};
+
+struct system {
+    char name[SYSTEM_NAME_MAX + 1];
+    struct daemon *daemon;
+    uid_t uid;               /* of all its instances, and their gid */
+    char *directory;         /* where its file is */
+    char *files;             /* JSON list of its files, for `ls` */
+    struct release *wanted;  /* NULL: nothing is to run */
+    struct release *current; /* the last one that was reached; NULL: none */
+    struct list instances;
+    struct operation *operation; /* NULL: none */
+    struct deferred reconciling;
+};
+
+/* The model's index of service <name>, or SIZE_MAX. */
+size_t release_find(const struct release *release, const char *name);
+struct release *release_ref(struct release *release);
+void release_unref(struct release *release); /* takes NULL */
+
+struct instance *system_find_instance(const struct system *system, const char *id);
+/* "eshop-backend-1": how people name it. <ret> has RUNTIME_ID_MAX + 1 bytes. */
+void instance_format_name(const struct instance *instance, char *ret);

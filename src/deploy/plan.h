@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What to do next. A pure function from what is wanted and what is there to a
+ * list of steps; control/reconcile.c takes the steps and asks again whenever
+ * something has changed. It has no memory: a daemon that was killed comes to
+ * the same steps from the same state.
+ *
+ * A service is replaced by starting its new instances beside the old ones;
+ * traffic moves in one step when all of the new ones are ready. An exclusive
+ * service (two cannot share its data) is stopped first.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "deploy/instance_fsm.h"
+
+enum plan_condition { PLAN_DEP_STARTED, PLAN_DEP_HEALTHY, PLAN_DEP_COMPLETED };
+
+struct plan_dependency {
+    size_t service; /* index */
+    enum plan_condition condition;
+    bool required;
+};
+
+enum plan_migration {
+    PLAN_NO_MIGRATION,
+    PLAN_MIGRATION_NEEDED,
+    PLAN_MIGRATION_RUNS,
+    PLAN_MIGRATION_DONE,
+    PLAN_MIGRATION_FAILED
+};
+
+struct plan_service {
+    const char *name;
+    const char *hash;      /* of everything that makes an instance what it is */
+    uint32_t wanted_count; /* 0: none */
+    bool exclusive;
+    const struct plan_dependency *deps;
+    size_t dep_count;
+    enum plan_migration migration; /* of the wanted hash */
+};
+
+struct plan_instance {
+    const char *id;
+    size_t service;
+    uint32_t number; /* 1... within the service */
+    const char *hash;
+    enum instance_state state;
+    int exit_status;   /* EXITED */
+    uint32_t failures; /* times it ended, or could not start, since it was last ready */
+    bool stopped;      /* EXITED because it was asked to */
+};
+
+enum plan_verb {
+    PLAN_CREATE,  /* a new instance of <service> with <number> */
+    PLAN_START,   /* an exited or pending <instance> */
+    PLAN_STOP,    /* <instance> */
+    PLAN_REMOVE,  /* <instance> */
+    PLAN_MIGRATE, /* run <service>'s migration */
+};
+
+struct plan_step {
+    enum plan_verb verb;
+    size_t service;
+    size_t instance; /* index; not for CREATE and MIGRATE */
+    uint32_t number; /* CREATE */
+};
+
+enum plan_verdict {
+    PLAN_WORKING,   /* steps to take, or something to wait for */
+    PLAN_CONVERGED, /* everything is as wanted */
+    PLAN_FAILED,    /* <failed_service> cannot become what is wanted */
+};
+
+enum { PLAN_MAX_STEPS = 512, PLAN_FAILURES = 3 };
+
+struct plan {
+    enum plan_verdict verdict;
+    size_t failed_service;
+    size_t failed_instance;                 /* SIZE_MAX: none in particular */
+    const char *why;                        /* with PLAN_FAILED */
+    struct plan_step steps[PLAN_MAX_STEPS]; /* what does not fit comes in the next round */
+    size_t step_count;
+};
+
+/* What the plan is made for decides about failure: while an operation waits,
+ * a service that fails ends it; afterwards restarts just go on. */
+void plan_make(const struct plan_service *services, size_t service_count,
+               const struct plan_instance *instances, size_t instance_count, struct plan *ret);
+
+/* Does <instance> take traffic? All ready new ones once there are as many as
+ * wanted, until then the ready old ones, or what is ready if there are none. */
+bool plan_takes_traffic(const struct plan_service *service, const struct plan_instance *instances,
+                        size_t instance_count, const struct plan_instance *instance);
