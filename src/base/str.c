@@ -100,3 +100,22 @@ int str_cmp(struct str a, struct str b)
         return order;
     return a.len < b.len ? -1 : a.len > b.len;
 }
+
+size_t str_utf8_len(struct str text)
+{
+    const unsigned char *p = (const unsigned char *)text.ptr;
+
+    if (text.len == 0)
+        return 0;
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+    if (len == 0 || p[0] > 0xf4 || len > text.len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
+        return 0;
+    return len;
+}

@@ -64,3 +64,7 @@ MUST_CHECK bool str_to_u64(struct str text, uint64_t max, uint64_t *ret);
 
 /* Order of bytes, as strcmp(). */
 int str_cmp(struct str a, struct str b);
+
+/* Bytes of the UTF-8 character that <text> starts with; 0 when it starts with none (RFC 3629: no
+ * overlong form, no surrogate, nothing above U+10FFFF). */
+size_t str_utf8_len(struct str text);

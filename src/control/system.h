@@ -27,7 +27,8 @@ enum { SYSTEM_NAME_MAX = 40, HASH_TEXT_BYTES = 33, STATE_ADDRESS_BYTES = 16 };
 struct release_service {
     const struct compose_service *service;
     const struct runtime_image *image; /* what the runtime brings; NULL: provided by the edge */
-    char hash[HASH_TEXT_BYTES];        /* of everything that makes an instance what it is */
+    char config_hash[HASH_TEXT_BYTES]; /* of everything that makes an instance what it is */
+    char hash[HASH_TEXT_BYTES];        /* the same, or that of an instance made anew on request */
     const char *tree;                  /* built tree; NULL: none */
 };
 

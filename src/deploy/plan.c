@@ -24,11 +24,24 @@ static bool is_completed(const struct plan_instance *instance)
 
 static bool has_failed(const struct plan_instance *instance)
 {
-    if (instance->state == INSTANCE_UNHEALTHY)
+    switch (instance->state) {
+    case INSTANCE_UNHEALTHY:
         return true;
-    if (instance->state == INSTANCE_EXITED)
+    case INSTANCE_EXITED:
         return !instance->stopped && instance->exit_status != 0;
-    return instance->failures >= PLAN_FAILURES;
+    case INSTANCE_PENDING:
+    case INSTANCE_STARTING:
+    case INSTANCE_WARMING:
+    case INSTANCE_BACKOFF:
+        return instance->failures >= PLAN_FAILURES;
+    case INSTANCE_READY:
+    case INSTANCE_DRAINING:
+    case INSTANCE_STOPPING:
+    case INSTANCE_GONE:
+    case INSTANCE_STATE_COUNT:
+        break;
+    }
+    return false;
 }
 
 static void add_step(struct planner *planner, struct plan_step step)

@@ -114,10 +114,18 @@ pid_t child_pid(const struct child *child)
     return child->pid;
 }
 
-/* A descriptor to read <input> from: /dev/null or a filled pipe. */
-static int open_input(struct str input, struct err *err)
+/* A descriptor for standard input: a given one, /dev/null or a filled pipe. */
+static int open_input(const struct child_spec *spec, struct err *err)
 {
+    struct str input = spec->input;
     int ends[2];
+
+    if (spec->input_fd > 0) {
+        int fd = fcntl(spec->input_fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+            err_sys(err, "cannot duplicate a descriptor");
+        return fd;
+    }
 
     assert(input.len <= INPUT_MAX);
     if (input.len == 0) {
@@ -181,6 +189,10 @@ static bool open_output(const struct child_spec *spec, int *ret_read, int *ret_w
 {
     int ends[2];
 
+    if (spec->output == NULL && spec->share_output) {
+        *ret_write = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+        return *ret_write >= 0 ? true : err_sys(err, "cannot duplicate a descriptor");
+    }
     if (spec->output == NULL) {
         *ret_write = open("/dev/null", O_WRONLY | O_CLOEXEC);
         return *ret_write >= 0 ? true : err_sys(err, "cannot open /dev/null");
@@ -195,7 +207,7 @@ static bool open_output(const struct child_spec *spec, int *ret_read, int *ret_w
 
 struct child *child_start(struct loop *loop, const struct child_spec *spec, struct err *err)
 {
-    AUTO(fd_close) int in = open_input(spec->input, err);
+    AUTO(fd_close) int in = open_input(spec, err);
     AUTO(fd_close) int out_read = -1;
     AUTO(fd_close) int out_write = -1;
     pid_t pid;

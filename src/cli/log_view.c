@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "cli/cli_api.h"
+#include "cli/cli.h"
+#include "cli/log_view.h"
+#include "cli/cli_operation.h"
+#include "cli/text_width.h"
+#include "json/json.h"
+
+enum { PREFIX_MAX = 40 };
+
+void log_view_init(struct log_view *view, const struct cli *cli, const char *system)
+{
+    const struct options *options = &cli->options;
+
+    *view = (struct log_view){
+        .term = &cli->out,
+        .system = system,
+        .timestamps = options->timestamps,
+        .prefix = !options->no_log_prefix,
+        .colour = !options->no_color,
+    };
+}
+
+void log_view_done(struct log_view *view)
+{
+    map_done(&view->styles);
+}
+
+/* "eshop-backend-1" is "backend-1" within eshop. */
+static const char *short_name(const struct log_view *view, const char *instance)
+{
+    size_t len = strlen(view->system);
+
+    if (strncmp(instance, view->system, len) == 0 && instance[len] == '-')
+        return instance + len + 1;
+    return instance;
+}
+
+void log_view_expect(struct log_view *view, const char *instance)
+{
+    size_t width = text_width(str_of(short_name(view, instance)));
+
+    view->prefix_width = MAX(view->prefix_width, MIN(width, (size_t)PREFIX_MAX));
+}
+
+/* Colours go round in the order in which services are first seen. */
+static enum style style_of(struct log_view *view, const char *service)
+{
+    static const enum style round[] = {STYLE_CYAN, STYLE_YELLOW, STYLE_GREEN, STYLE_MAGENTA,
+                                       STYLE_BLUE};
+    const enum style *found = map_find(&view->styles, str_of(service));
+
+    if (found == NULL) {
+        found = &round[view->styles.live % ARRAY_LEN(round)];
+        (void)map_set(&view->styles, str_of(service), (void *)(uintptr_t)found);
+    }
+    return *found;
+}
+
+static void add_prefix(struct log_view *view, const json_t *line, struct buf *ret)
+{
+    const char *service = json_find_text(line, "service", "?");
+    const char *instance = json_find_text(line, "instance", service);
+    AUTO(buf_done) struct buf text = {0};
+
+    log_view_expect(view, instance);
+    text_clean(str_of(short_name(view, instance)), false, &text);
+    text_width_pad(text_width(buf_str(&text)), view->prefix_width, &text);
+    buf_add_text(&text, "  | ");
+    term_style(view->term, view->colour ? style_of(view, service) : STYLE_NONE, buf_str(&text),
+               ret);
+}
+
+void log_view_line(struct log_view *view, const json_t *line, struct buf *ret)
+{
+    struct str text = str_of(json_find_text(line, "text", ""));
+
+    if (view->prefix)
+        add_prefix(view, line, ret);
+    if (view->timestamps) {
+        char time[CLOCK_TEXT_BYTES];
+        clock_format_rfc3339((int64_t)json_find_u64(line, "time_ms", 0), time);
+        buf_addf(ret, "%s ", time);
+    }
+    if (view->term->is_tty)
+        text_clean(text, view->term->colour, ret);
+    else
+        buf_add_str(ret, text);
+    buf_add_char(ret, '\n');
+}
+
+struct log_run {
+    struct cli *cli;
+    struct log_view view;
+};
+
+static bool on_line(void *arg, struct str raw, const json_t *line)
+{
+    struct log_run *run = arg;
+    AUTO(buf_done) struct buf out = {0};
+
+    if (run->cli->options.json) {
+        buf_add_str(&out, raw);
+        buf_add_char(&out, '\n');
+    } else {
+        log_view_line(&run->view, line, &out);
+    }
+    cli_print(run->cli, buf_str(&out));
+    return true;
+}
+
+static void expect_instances(struct log_run *run, const char *system)
+{
+    AUTO(json_unref) json_t *root = NULL;
+    struct err ignored;
+    size_t i;
+    const json_t *instance;
+
+    if (!cli_api_call(run->cli, "GET", cli_operation_path(run->cli, system, ""), NULL, &root, &ignored))
+        return; /* the stream that follows says what is wrong */
+    json_array_foreach(json_object_get(root, "instances"), i, instance)
+        log_view_expect(&run->view, json_find_text(instance, "name", ""));
+}
+
+bool log_view_run(struct cli *cli, const char *system, const char *target, int *ret_signal,
+                  struct err *err)
+{
+    struct log_run run = {.cli = cli};
+    struct cli_api_reader reader = {.on_line = on_line, .arg = &run};
+
+    log_view_init(&run.view, cli, system);
+    expect_instances(&run, system);
+    bool ok = cli_api_stream(cli, "GET", target, NULL, &reader, ret_signal, err);
+    log_view_done(&run.view);
+    return ok;
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <math.h>
+
+#include "compose/canonical.h"
+#include "compose/units.h"
+
+static const char *kind_name(const struct yaml_node *node)
+{
+    static const char *const names[] = {
+        [YAML_SCALAR] = "a single value", [YAML_LIST] = "a list", [YAML_MAP] = "a map"};
+
+    return names[node->kind];
+}
+
+static struct yaml_node *wrong_kind(struct load *load, const struct path *path,
+                                    const struct yaml_node *node, const char *wanted)
+{
+    load_error(load, node, path, NULL, "must be %s, not %s", wanted, kind_name(node));
+    return NULL;
+}
+
+static struct yaml_node *wrong_value(struct load *load, const struct path *path,
+                                     const struct yaml_node *node, const char *wanted)
+{
+    load_error(load, node, path, NULL, "'%.80s' is not %s", node->text, wanted);
+    return NULL;
+}
+
+static bool is_word(const char *text, const char *const *words)
+{
+    for (; *words != NULL; words++)
+        if (strcmp(*words, text) == 0)
+            return true;
+    return false;
+}
+
+static struct yaml_node *canonical_words(struct load *load, const struct path *path,
+                                         const struct schema *schema, struct yaml_node *node)
+{
+    AUTO(buf_done) struct buf list = {0};
+
+    if (schema->words == NULL || is_word(node->text, schema->words))
+        return node;
+    for (size_t i = 0; schema->words[i] != NULL; i++)
+        buf_addf(&list, "%s%s", i == 0 ? "" : ", ", schema->words[i]);
+    load_error(load, node, path, suggest(load->arena, node->text, schema->words),
+               "'%.80s' is none of: %s", node->text, buf_text(&list));
+    return NULL;
+}
+
+static struct yaml_node *canonical_scalar_text(struct load *load, const struct path *path,
+                                               const struct schema *schema, struct yaml_node *node)
+{
+    enum yaml_type type = yaml_value(node).type;
+
+    if (type != YAML_TEXT && (schema->flags & SCHEMA_LOOSE) == 0) {
+        load_error(load, node, path,
+                   arena_printf(load->arena, "put quotes around it: \"%.40s\"", node->text),
+                   "must be a text, and %.40s is %s", node->text,
+                   type == YAML_BOOL ? "true or false" : "a number");
+        return NULL;
+    }
+    node->text = yaml_value_text(load->arena, node);
+    node->quoted = true;
+    return canonical_words(load, path, schema, node);
+}
+
+static struct yaml_node *canonical_bool(struct load *load, const struct path *path,
+                                        struct yaml_node *node)
+{
+    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "y", "Y",
+                                      "on",   "On",   "ON",   "1",   "t",   "T",   NULL};
+    static const char *const no[] = {"false", "False", "FALSE", "no", "No", "NO", "n", "N",
+                                     "off",   "Off",   "OFF",   "0",  "f",  "F",  NULL};
+
+    bool is_true = is_word(node->text, yes);
+    if (!is_true && !is_word(node->text, no))
+        return wrong_value(load, path, node, "true or false");
+    node->text = is_true ? "true" : "false";
+    node->quoted = false;
+    return node;
+}
+
+/* Numbers may come quoted, as interpolation leaves them. */
+static struct yaml_value number_of(const struct yaml_node *node)
+{
+    struct yaml_node plain = *node;
+
+    plain.quoted = false;
+    return yaml_value(&plain);
+}
+
+static struct yaml_node *canonical_int(struct load *load, const struct path *path,
+                                       const struct schema *schema, struct yaml_node *node)
+{
+    struct yaml_value value = number_of(node);
+
+    if (value.type == YAML_FLOAT && fabs(value.number) < 1e15 &&
+        value.number == (double)(int64_t)value.number) {
+        value.type = YAML_INT;
+        value.integer = (int64_t)value.number;
+    }
+    if (value.type != YAML_INT)
+        return wrong_value(load, path, node, "a whole number");
+    bool minus_one = value.integer == -1 && (schema->flags & SCHEMA_MINUS_ONE) != 0;
+    if (value.integer < 0 && !minus_one && (schema->flags & SCHEMA_SIGNED) == 0) {
+        load_error(load, node, path, NULL, "%s must not be below 0", node->text);
+        return NULL;
+    }
+    node->text = arena_printf(load->arena, "%lld", (long long)value.integer);
+    node->quoted = false;
+    return node;
+}
+
+static struct yaml_node *canonical_number(struct load *load, const struct path *path,
+                                          struct yaml_node *node)
+{
+    struct yaml_value value = number_of(node);
+    char text[YAML_NUMBER_BYTES];
+
+    if (value.type != YAML_INT && value.type != YAML_FLOAT)
+        return wrong_value(load, path, node, "a number");
+    if (!(value.number >= 0) || value.number > 1e12) {
+        load_error(load, node, path, NULL, "%s is out of range; it must be 0 or more", node->text);
+        return NULL;
+    }
+    yaml_format_number(value.number, text);
+    node->text = arena_text(load->arena, text);
+    node->quoted = false;
+    return node;
+}
+
+static struct yaml_node *canonical_duration(struct load *load, const struct path *path,
+                                            struct yaml_node *node)
+{
+    AUTO(buf_done) struct buf text = {0};
+    struct err err;
+    uint64_t ns;
+
+    if (!units_parse_duration(str_of(node->text), &ns, &err)) {
+        load_error(load, node, path, NULL, "%s", err.text);
+        return NULL;
+    }
+    units_format_duration(ns, &text);
+    node->text = arena_str(load->arena, buf_str(&text));
+    node->quoted = true;
+    return node;
+}
+
+static struct yaml_node *canonical_bytes(struct load *load, const struct path *path,
+                                         const struct schema *schema, struct yaml_node *node)
+{
+    struct err err;
+    uint64_t bytes;
+
+    if ((schema->flags & SCHEMA_MINUS_ONE) != 0 && strcmp(node->text, "-1") == 0) {
+        node->quoted = true;
+        return node;
+    }
+    if (!units_parse_bytes(str_of(node->text), &bytes, &err)) {
+        load_error(load, node, path, NULL, "%s", err.text);
+        return NULL;
+    }
+    node->text = arena_printf(load->arena, "%llu", (unsigned long long)bytes);
+    node->quoted = true;
+    return node;
+}
+
+static struct yaml_node *canonical_scalar(struct load *load, const struct path *path,
+                                          const struct schema *schema, struct yaml_node *node)
+{
+    if (node->kind != YAML_SCALAR)
+        return wrong_kind(load, path, node, "a single value");
+    switch (schema->type) {
+    case SCHEMA_TEXT:
+        return canonical_scalar_text(load, path, schema, node);
+    case SCHEMA_BOOL:
+        return canonical_bool(load, path, node);
+    case SCHEMA_INT:
+        return canonical_int(load, path, schema, node);
+    case SCHEMA_NUMBER:
+        return canonical_number(load, path, node);
+    case SCHEMA_DURATION:
+        return canonical_duration(load, path, node);
+    case SCHEMA_BYTES:
+        return canonical_bytes(load, path, schema, node);
+    case SCHEMA_ANY:
+    case SCHEMA_PAIRS:
+    case SCHEMA_LIST:
+    case SCHEMA_MAP:
+    case SCHEMA_OBJECT:
+        break;
+    }
+    return node;
+}
+
+static struct yaml_node *pair_value(struct load *load, const struct schema *schema,
+                                    const struct yaml_node *node)
+{
+    const char *text = node->kind == YAML_SCALAR ? yaml_value_text(load->arena, node) : NULL;
+
+    if (text == NULL && (schema->flags & SCHEMA_EMPTY_VALUE) != 0)
+        text = "";
+    return text == NULL ? yaml_new_plain(load->arena, "null", node)
+                        : yaml_new_text(load->arena, text, node);
+}
+
+/* "K=v" or "K", the latter without a value. */
+static void add_pair(struct load *load, const struct schema *schema, const struct yaml_node *entry,
+                     struct yaml_node *ret)
+{
+    const char *text = yaml_value_text(load->arena, entry);
+    struct str value = str_of(text == NULL ? "" : text);
+    struct str key = str_cut(&value, '=');
+    struct yaml_node *node = value.ptr == NULL
+                                 ? yaml_new_plain(load->arena, "null", entry)
+                                 : yaml_new_text(load->arena, arena_str(load->arena, value), entry);
+
+    yaml_set(load->arena, ret, arena_str(load->arena, key), pair_value(load, schema, node));
+}
+
+static struct yaml_node *canonical_pairs(struct load *load, const struct path *path,
+                                         const struct schema *schema, struct yaml_node *node)
+{
+    if (node->kind == YAML_SCALAR)
+        return wrong_kind(load, path, node, "a list of NAME=value or a map");
+    struct yaml_node *pairs = yaml_new(load->arena, YAML_MAP, node);
+    pairs->tag = node->tag;
+    for (size_t i = 0; i < node->count; i++) {
+        struct yaml_item *item = &node->items[i];
+        struct path here = {path, item->key, i};
+
+        if (item->node->tag != NULL && strcmp(item->node->tag, "!reset") == 0 && item->key != NULL)
+            yaml_set(load->arena, pairs, item->key, item->node);
+        else if (item->node->kind != YAML_SCALAR)
+            (void)wrong_kind(load, &here, item->node, "a single value");
+        else if (item->key == NULL)
+            add_pair(load, schema, item->node, pairs);
+        else
+            yaml_set(load->arena, pairs, item->key, pair_value(load, schema, item->node));
+    }
+    return pairs;
+}
+
+static struct yaml_node *canonical_list(struct load *load, const struct path *path,
+                                        const struct schema *schema, struct yaml_node *node)
+{
+    if (node->kind != YAML_LIST)
+        return wrong_kind(load, path, node, "a list");
+    for (size_t i = 0; i < node->count; i++) {
+        struct path here = {path, NULL, i};
+        struct yaml_node *entry = node->items[i].node;
+
+        if (yaml_is_null(entry)) {
+            load_error(load, entry, &here, "remove the '-' or write something behind it",
+                       "the entry is empty");
+            continue;
+        }
+        entry = canonical(load, &here, schema->items, entry);
+        if (entry != NULL)
+            node->items[i].node = entry;
+    }
+    return node;
+}
+
+static bool is_good_name(const char *name)
+{
+    if (*name == '\0' || strlen(name) > 128)
+        return false;
+    return name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "0123456789._-")] == '\0';
+}
+
+static void check_name(struct load *load, const struct path *path, const struct yaml_item *item)
+{
+    struct yaml_node place = *item->node;
+
+    if (is_good_name(item->key))
+        return;
+    place.line = item->line;
+    place.column = item->column;
+    load_error(load, &place, path, NULL,
+               "name '%.80s' must be letters, digits, '.', '_' and '-' (at most 128)", item->key);
+}
+
+static struct yaml_node *canonical_map(struct load *load, const struct path *path,
+                                       const struct schema *schema, struct yaml_node *node)
+{
+    if (node->kind != YAML_MAP)
+        return wrong_kind(load, path, node, "a map");
+    for (size_t i = 0; i < node->count; i++) {
+        struct yaml_item *item = &node->items[i];
+        struct path here = {path, item->key, 0};
+
+        if ((schema->flags & SCHEMA_NAMES) != 0 && strncmp(item->key, "x-", 2) != 0)
+            check_name(load, path, item);
+        struct yaml_node *value =
+            canonical(load, &here, schema_member(schema, item->key), item->node);
+        if (value != NULL)
+            item->node = value;
+    }
+    return node;
+}
+
+static void unknown_key(struct load *load, const struct path *path, const struct schema *schema,
+                        const struct yaml_item *item)
+{
+    const char *names[128];
+    size_t count = 0;
+    struct yaml_node place = *item->node;
+
+    for (const struct schema_key *key = schema->keys; key->name != NULL; key++) {
+        assert(count + 1 < ARRAY_LEN(names));
+        names[count++] = key->name;
+    }
+    names[count] = NULL;
+    place.line = item->line;
+    place.column = item->column;
+    const char *hint = suggest(load->arena, item->key, names);
+    load_error(load, &place, path, hint != NULL ? hint : "a key of your own must start with 'x-'",
+               "unknown key '%.80s'", item->key);
+}
+
+static void tell_support(struct load *load, const struct path *path, const struct schema_key *key,
+                         const struct yaml_item *item)
+{
+    struct yaml_node place = *item->node;
+
+    place.line = item->line;
+    place.column = item->column;
+    if (key->support == SUPPORT_NOT_YET)
+        load_warn(load, &place, path, key->note, "'%s' is not supported yet by the host runtime",
+                  key->name);
+    else if (key->support == SUPPORT_OBSOLETE)
+        load_warn(load, &place, path, key->note, "'%s' is obsolete", key->name);
+    else if (key->support == SUPPORT_REFUSED)
+        load_error(load, &place, path, key->note, "'%s' is not supported yet", key->name);
+}
+
+static struct yaml_node *canonical_object(struct load *load, const struct path *path,
+                                          const struct schema *schema, struct yaml_node *node)
+{
+    if (node->kind == YAML_SCALAR && (schema->flags & SCHEMA_OR_INT) != 0)
+        return canonical_int(load, path, &(struct schema){.flags = SCHEMA_MINUS_ONE}, node);
+    if (node->kind != YAML_MAP)
+        return wrong_kind(load, path, node, "a map");
+    for (size_t i = 0; i < node->count; i++) {
+        struct yaml_item *item = &node->items[i];
+        struct path here = {path, item->key, 0};
+        const struct schema_key *key = schema_find_key(schema, item->key);
+
+        if (strncmp(item->key, "x-", 2) == 0)
+            continue;
+        if (key == NULL) {
+            unknown_key(load, path, schema, item);
+            continue;
+        }
+        if (!yaml_is_null(item->node))
+            tell_support(load, &here, key, item);
+        struct yaml_node *value = canonical(load, &here, &key->schema, item->node);
+        if (value != NULL)
+            item->node = value;
+    }
+    return node;
+}
+
+static bool has_tag(const struct yaml_node *node, const char *tag)
+{
+    return node->tag != NULL && strcmp(node->tag, tag) == 0;
+}
+
+struct yaml_node *canonical(struct load *load, const struct path *path, const struct schema *schema,
+                            struct yaml_node *node)
+{
+    const char *tag = node->tag;
+
+    if (has_tag(node, "!reset"))
+        return node;
+    if (schema->canonical != NULL && !yaml_is_null(node)) {
+        node = schema->canonical(load, path, node);
+        if (node == NULL)
+            return NULL;
+        node->tag = tag;
+    }
+    if (schema->type == SCHEMA_ANY || yaml_is_null(node))
+        return node;
+    switch (schema->type) {
+    case SCHEMA_PAIRS:
+        return canonical_pairs(load, path, schema, node);
+    case SCHEMA_LIST:
+        return canonical_list(load, path, schema, node);
+    case SCHEMA_MAP:
+        return canonical_map(load, path, schema, node);
+    case SCHEMA_OBJECT:
+        return canonical_object(load, path, schema, node);
+    case SCHEMA_ANY:
+    case SCHEMA_TEXT:
+    case SCHEMA_BOOL:
+    case SCHEMA_INT:
+    case SCHEMA_NUMBER:
+    case SCHEMA_DURATION:
+    case SCHEMA_BYTES:
+        break;
+    }
+    return canonical_scalar(load, path, schema, node);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the phases of one compose_load() share: the arena, the list of messages
+ * and the place in the document that is being looked at.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "compose/load.h"
+#include "yaml/yaml.h"
+
+struct load {
+    struct arena *arena;
+    struct compose_diags *diags;
+    const char *project_dir; /* absolute */
+    const char *home;        /* for "~"; NULL: unknown */
+    bool is_resolved;        /* the input is our own output: no warnings again */
+};
+
+/* "services.web.ports[0]", linked from the innermost part outwards, on the stack. key NULL: an
+ * index. The root has no path: NULL. */
+struct path {
+    const struct path *parent;
+    const char *key;
+    size_t index;
+};
+
+/* NULL for NULL. */
+const char *path_format(const struct path *path, struct arena *arena);
+
+/* Adds a message about <node> (may be NULL) at <path> (may be NULL); <hint> may be NULL. */
+void load_error(struct load *load, const struct yaml_node *node, const struct path *path,
+                const char *hint, const char *fmt, ...) PRINTF_LIKE(5, 6);
+void load_warn(struct load *load, const struct yaml_node *node, const struct path *path,
+               const char *hint, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* An error whose text is ready: of a file that could not be read or parsed. */
+void load_add_err(struct load *load, const struct err *err);
+
+/* True when errors were added; fills <err> with the first. */
+bool load_failed(const struct load *load, struct err *err);
+
+/* Absolute and without "." and ".." parts; "~" is the home folder; relative to <base>. */
+const char *path_absolute(const struct load *load, const char *base, const char *path);
+
+/* "did you mean 'x'?" for the one of <words> (ends with NULL) that is near <word>, or NULL. */
+const char *suggest(struct arena *arena, const char *word, const char *const *words);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * x-ishizue. The tree is checked as a copy: `config` prints x-* as written. */
+#include "base/base.h"
+
+#include "compose/canonical.h"
+#include "compose/decode.h"
+#include "compose/decode_value.h"
+
+enum { ROUTES_MAX = 1000 };
+
+static uint16_t decode_port(struct load *load, const struct path *path, const struct yaml_node *map,
+                            const char *key, uint16_t otherwise)
+{
+    const struct path here = {path, key, 0};
+    uint64_t port = value_u64(map, key, otherwise);
+
+    if (port > 65535)
+        load_error(load, yaml_find(map, key), &here, NULL, "port %llu is above 65535",
+                   (unsigned long long)port);
+    return port > 65535 ? otherwise : (uint16_t)port;
+}
+
+static struct yaml_node *checked_copy(struct load *load, const struct path *path,
+                                      const struct schema *schema, const struct yaml_node *node)
+{
+    size_t errors = load->diags->error_count;
+
+    if (yaml_is_null(node))
+        return NULL;
+    struct yaml_node *copy = canonical(load, path, schema, yaml_copy(load->arena, node));
+    return load->diags->error_count > errors ? NULL : copy;
+}
+
+struct compose_x_service decode_x_service(struct load *load, const struct path *path,
+                                          const struct yaml_node *node)
+{
+    struct compose_x_service x = {0};
+    const struct yaml_node *map = checked_copy(load, path, &schema_x_service, node);
+    const struct yaml_node *host = yaml_find(map, "host");
+    const struct yaml_node *health = yaml_find(map, "health");
+    const struct path health_path = {path, "health", 0};
+
+    x.provided_by_edge = value_text(map, "provided_by") != NULL;
+    x.migrate = value_text(map, "migrate");
+    x.host.present = !yaml_is_null(host);
+    x.host.workdir = value_text(host, "workdir");
+    if (x.host.workdir == NULL)
+        x.host.workdir = "/app";
+    else if (x.host.workdir[0] != '/')
+        load_error(load, yaml_find(host, "workdir"), path, NULL,
+                   "host.workdir must start with '/'");
+    x.host.build = value_texts(load->arena, host, "build");
+    x.host.cache_key = value_texts(load->arena, host, "cache_key");
+    x.host.command = value_text(host, "command");
+    x.health.present = !yaml_is_null(health);
+    x.health.path = value_text(health, "path");
+    if (x.health.path != NULL && x.health.path[0] != '/')
+        load_error(load, yaml_find(health, "path"), &health_path, NULL, "path must start with '/'");
+    x.health.port = decode_port(load, &health_path, health, "port", 0);
+    x.health.interval_ms = value_ms(health, "interval", 2000);
+    x.health.timeout_ms = value_ms(health, "timeout", 5000);
+    x.health.start_period_ms = value_ms(health, "start_period", 60000);
+    x.health.retries = (uint32_t)MIN(value_u64(health, "retries", 3), UINT32_MAX);
+    return x;
+}
+
+static uint16_t first_port(const struct compose_service *service)
+{
+    if (service->x.health.port != 0)
+        return service->x.health.port;
+    if (service->expose_count > 0)
+        return service->expose[0];
+    return service->port_count > 0 ? service->ports[0].target : 0;
+}
+
+/* "backend:8000", or "backend" when the service says which port it has. */
+static void decode_to(struct load *load, const struct path *path, const struct compose *compose,
+                      const struct yaml_node *node, struct compose_route *ret)
+{
+    const char *to = value_text(node, "to");
+    const struct path here = {path, "to", 0};
+    struct str rest = str_of(to);
+    uint64_t port = 0;
+
+    if (to == NULL)
+        return;
+    ret->service = arena_str(load->arena, str_cut(&rest, ':'));
+    const struct compose_service *service = compose_find_service(compose, ret->service);
+    if (service == NULL) {
+        load_error(load, yaml_find(node, "to"), &here, "name a service that is active",
+                   "there is no service '%.80s'", ret->service);
+        return;
+    }
+    bool has_port =
+        rest.ptr != NULL ? str_to_u64(rest, 65535, &port) : (port = first_port(service)) != 0;
+    if (!has_port || port == 0)
+        load_error(load, yaml_find(node, "to"), &here, NULL,
+                   "'%.80s' needs a port from 1 to 65535; write \"%s:8000\"", to, ret->service);
+    ret->port = (uint16_t)port;
+}
+
+static void decode_route(struct load *load, const struct path *path, const struct compose *compose,
+                         const struct yaml_node *node, struct compose_route *ret)
+{
+    const char *files = value_text(node, "files");
+
+    ret->place = value_place(node);
+    ret->host = value_text(node, "host");
+    ret->path = value_text(node, "path");
+    ret->redirect = value_text(node, "redirect");
+    ret->cache_control = value_text(node, "cache_control");
+    if (files != NULL)
+        ret->files = path_absolute(load, load->project_dir, files);
+    decode_to(load, path, compose, node, ret);
+    if (ret->path == NULL)
+        ret->path = "/";
+    if (ret->path[0] != '/')
+        load_error(load, yaml_find(node, "path"), path, NULL, "path '%.80s' must start with '/'",
+                   ret->path);
+    if ((value_text(node, "to") != NULL) + (files != NULL) + (ret->redirect != NULL) != 1)
+        load_error(load, node, path, NULL, "needs exactly one of 'to', 'files' and 'redirect'");
+}
+
+static void decode_routes(struct load *load, const struct path *path, const struct compose *compose,
+                          const struct yaml_node *map, struct compose_x *ret)
+{
+    const struct yaml_node *list = yaml_find(map, "routes");
+    const struct path routes = {path, "routes", 0};
+
+    if (yaml_is_null(list) || list->count == 0)
+        return;
+    if (list->count > ROUTES_MAX) {
+        load_error(load, list, &routes, NULL, "more than %d routes", ROUTES_MAX);
+        return;
+    }
+    ret->routes = ARENA_ARRAY(load->arena, struct compose_route, list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct path here = {&routes, NULL, i};
+        decode_route(load, &here, compose, list->items[i].node, &ret->routes[ret->route_count++]);
+    }
+}
+
+static void decode_tls(struct load *load, const struct yaml_node *map, struct compose_x *ret)
+{
+    const struct yaml_node *tls = yaml_find(map, "tls");
+
+    if (yaml_is_null(tls))
+        return;
+    if (tls->kind == YAML_SCALAR) {
+        ret->tls = strcmp(tls->text, "off") == 0 ? TLS_OFF : TLS_AUTO;
+        return;
+    }
+    ret->tls = TLS_FILES;
+    ret->tls_certificate =
+        path_absolute(load, load->project_dir, yaml_find(tls, "certificate")->text);
+    ret->tls_key = path_absolute(load, load->project_dir, yaml_find(tls, "key")->text);
+}
+
+struct compose_x decode_x_top(struct load *load, const struct compose *compose,
+                              const struct yaml_node *node)
+{
+    const struct path path = {NULL, "x-ishizue", 0};
+    const struct path listen_path = {&path, "listen", 0};
+    const struct yaml_node *map = checked_copy(load, &path, &schema_x_top, node);
+    const struct yaml_node *listen = yaml_find(map, "listen");
+    struct compose_x x = {.runtime = value_text(map, "runtime"),
+                          .domain = value_text(map, "domain")};
+
+    if (x.runtime == NULL)
+        x.runtime = "auto";
+    x.has_listen = !yaml_is_null(listen);
+    x.http_port = decode_port(load, &listen_path, listen, "http", 80);
+    x.https_port = decode_port(load, &listen_path, listen, "https", 443);
+    decode_tls(load, map, &x);
+    decode_routes(load, &path, compose, map, &x);
+    return x;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "base/file.h"
+#include "compose/dotenv.h"
+#include "compose/resolve.h"
+
+enum { ENV_FILES_TOTAL_MAX = 1000 };
+
+void resolve_open_values(const struct resolve *with, struct yaml_node *pairs, bool drop)
+{
+    if (with->env == NULL || yaml_is_null(pairs))
+        return;
+    for (size_t i = pairs->count; i-- > 0;) {
+        struct yaml_item *item = &pairs->items[i];
+        if (!yaml_is_null(item->node))
+            continue;
+        const char *value = env_find(with->env, str_of(item->key));
+        if (value != NULL)
+            item->node = yaml_new_text(with->load->arena, value, item->node);
+        else if (drop)
+            yaml_remove(pairs, i);
+    }
+}
+
+struct scope {
+    struct env *env;
+    const struct yaml_node *environment; /* may be NULL */
+};
+
+/* Variables inside an env_file: the project's, then those of the service. */
+static const char *find_in_scope(void *context, struct str name)
+{
+    const struct scope *scope = (struct scope *)context;
+    const char *value = env_find(scope->env, name);
+
+    for (size_t i = 0; value == NULL && scope->environment != NULL && i < scope->environment->count;
+         i++)
+        if (str_is(name, scope->environment->items[i].key) &&
+            !yaml_is_null(scope->environment->items[i].node))
+            value = scope->environment->items[i].node->text;
+    return value;
+}
+
+static bool is_text(const struct yaml_node *map, const char *key, const char *text)
+{
+    const struct yaml_node *node = yaml_find(map, key);
+
+    return node != NULL && node->kind == YAML_SCALAR && strcmp(node->text, text) == 0;
+}
+
+static void read_env_file(const struct resolve *with, const struct path *path,
+                          const struct yaml_node *entry, struct scope *scope, struct map *vars)
+{
+    AUTO(buf_done) struct buf text = {0};
+    const struct yaml_node *name = yaml_find(entry, "path");
+    struct err err;
+
+    if (yaml_is_null(name)) {
+        load_error(with->load, entry, path, NULL, "an env_file needs a 'path'");
+        return;
+    }
+    const char *file = path_absolute(with->load, with->load->project_dir, name->text);
+    const struct dotenv_source source = {file, is_text(entry, "format", "raw"), find_in_scope,
+                                         scope};
+    if (!file_read(file, DOTENV_BYTES_MAX, &text, &err)) {
+        if (err.code == ERR_NOT_FOUND && is_text(entry, "required", "false"))
+            return;
+        load_error(with->load, entry, path,
+                   err.code == ERR_NOT_FOUND ? "make it, or give it 'required: false'" : NULL, "%s",
+                   err.text);
+    } else if (!dotenv_parse(buf_str(&text), &source, with->load->arena, vars, &err)) {
+        load_error(with->load, entry, path, NULL, "%s", err.text);
+    }
+}
+
+/* What `environment` says wins; the rest is added behind it. */
+static void add_variables(const struct resolve *with, struct yaml_node *service,
+                          const struct map *vars)
+{
+    struct yaml_node *environment = yaml_find(service, "environment");
+    const struct map_entry *var;
+
+    if (yaml_is_null(environment)) {
+        environment = yaml_new(with->load->arena, YAML_MAP, service);
+        yaml_set(with->load->arena, service, "environment", environment);
+    }
+    for (size_t i = 0; (var = map_next(vars, &i)) != NULL;) {
+        const char *name = arena_str(with->load->arena, str_from(var->key, var->key_len));
+        struct yaml_item *item = yaml_find_item(environment, name);
+        struct yaml_node *value =
+            yaml_new_text(with->load->arena, (const char *)var->value, service);
+
+        if (item == NULL)
+            yaml_set(with->load->arena, environment, name, value);
+    }
+}
+
+static void resolve_service_env(const struct resolve *with, const struct path *path,
+                                struct yaml_node *service)
+{
+    AUTO(map_done) struct map vars = {0};
+    const struct yaml_item *item = yaml_find_item(service, "env_file");
+    const struct path list = {path, "env_file", 0};
+
+    if (item == NULL)
+        return;
+    const struct yaml_node *files = item->node;
+    struct scope scope = {with->env, yaml_find(service, "environment")};
+    for (size_t i = 0; i < files->count; i++) {
+        const struct path here = {&list, NULL, i};
+        read_env_file(with, &here, files->items[i].node, &scope, &vars);
+    }
+    if (vars.live > 0)
+        add_variables(with, service, &vars);
+    yaml_remove(service, (size_t)(item - service->items));
+}
+
+void resolve_env_files(const struct resolve *with, struct yaml_node *services)
+{
+    const struct path root = {NULL, "services", 0};
+    size_t total = 0;
+
+    for (size_t i = 0; i < services->count; i++) {
+        const struct path here = {&root, services->items[i].key, 0};
+        const struct yaml_node *files = yaml_find(services->items[i].node, "env_file");
+
+        total += files == NULL ? 0 : files->count;
+        if (total > ENV_FILES_TOTAL_MAX) {
+            load_error(with->load, files, &here, NULL, "more than %d env_file entries",
+                       ENV_FILES_TOTAL_MAX);
+            return;
+        }
+        resolve_service_env(with, &here, services->items[i].node);
+    }
+}

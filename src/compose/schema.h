@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a compose file may hold: every key once, with its type, how two files
+ * merge it, what the program does about it and one line for the reference page.
+ * Constant tables; the walkers are canonical.c and merge.c.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "yaml/yaml.h"
+
+struct load;
+struct path;
+
+enum schema_type {
+    SCHEMA_ANY,      /* not looked into, or done by <canonical> alone */
+    SCHEMA_TEXT,     /* a quoted or plain text; a number only with SCHEMA_LOOSE */
+    SCHEMA_BOOL,     /* becomes true or false */
+    SCHEMA_INT,      /* becomes a plain decimal number, not negative unless SCHEMA_SIGNED */
+    SCHEMA_NUMBER,   /* a fraction */
+    SCHEMA_DURATION, /* becomes the text "1m30s" */
+    SCHEMA_BYTES,    /* becomes the text "536870912" */
+    SCHEMA_PAIRS,    /* list of "K=v" or map; becomes a map of texts */
+    SCHEMA_LIST,
+    SCHEMA_MAP,    /* names of the user's choice */
+    SCHEMA_OBJECT, /* keys from a table, and x-* */
+};
+
+enum {
+    SCHEMA_LOOSE = 1,       /* TEXT: numbers and booleans are taken as text */
+    SCHEMA_SIGNED = 2,      /* INT */
+    SCHEMA_MINUS_ONE = 4,   /* BYTES, INT: -1 means no limit */
+    SCHEMA_EMPTY_VALUE = 8, /* PAIRS: no value is the empty text, not null */
+    SCHEMA_OR_INT = 32,     /* OBJECT: a number alone is kept as it is */
+    SCHEMA_NAMES = 16,      /* MAP: keys are names of services, networks, ... */
+};
+
+enum schema_merge { SCHEMA_MERGE, SCHEMA_REPLACE, SCHEMA_REPLACE_OTHER_DRIVER };
+
+/* What the host runtime does about a key. */
+enum schema_support {
+    SUPPORT_HONOURED,
+    SUPPORT_EMULATED, /* has its effect by other means; <note> says how */
+    SUPPORT_NOT_YET,  /* a warning */
+    SUPPORT_OBSOLETE, /* a warning */
+    SUPPORT_REFUSED,  /* an error: to ignore it would be wrong */
+};
+
+/* Short form to long form. Returns the node to use (may be <node>), or NULL after adding an
+ * error. Runs before the type is checked. */
+typedef struct yaml_node *(*schema_canonical_fn)(struct load *load, const struct path *path,
+                                                 struct yaml_node *node);
+/* Entries of a list (in long form) with equal identity are one: the later wins. NULL: no identity.
+ */
+typedef const char *(*schema_identity_fn)(struct load *load, const struct yaml_node *entry);
+
+struct schema_key;
+
+struct schema {
+    enum schema_type type;
+    unsigned flags;
+    const struct schema_key *keys; /* OBJECT; ends with name NULL */
+    const struct schema *items;    /* LIST, MAP */
+    schema_canonical_fn canonical;
+    schema_identity_fn identity;
+    const char *const *words; /* TEXT: the only ones allowed; ends with NULL */
+    enum schema_merge merge;
+};
+
+struct schema_key {
+    const char *name;
+    enum schema_support support;
+    struct schema schema;
+    const char *doc;
+    const char *note; /* with EMULATED, NOT_YET, OBSOLETE, REFUSED; may be NULL */
+};
+
+extern const struct schema schema_compose;   /* the whole file */
+extern const struct schema schema_x_top;     /* x-ishizue */
+extern const struct schema schema_x_service; /* services.*.x-ishizue */
+
+/* NULL when <object> has no such key. */
+const struct schema_key *schema_find_key(const struct schema *object, const char *name);
+/* The schema of member <key> of an OBJECT or MAP; SCHEMA_ANY for x-* and what is unknown. */
+const struct schema *schema_member(const struct schema *schema, const char *key);

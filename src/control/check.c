@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Health checks: x-ishizue.health is a probe that the edge makes, a compose
+ * healthcheck is a program run inside. Until the first success they come more
+ * often than the file says, so that a start is not longer than it must be; the
+ * deadline is what the file says. A service without any check is healthy when
+ * its process has lived for a second.
+ */
+#include "base/base.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "control/daemon_priv.h"
+
+enum { QUICK_FIRST_MS = 150, QUICK_MAX_MS = 2000, ALIVE_MS = 1000 };
+
+static const struct compose_healthcheck *healthcheck_of(const struct instance *instance)
+{
+    const struct compose_healthcheck *own = &instance->made_of->service->healthcheck;
+
+    if (own->disabled || own->test.count > 0)
+        return own;
+    return &instance->made_of->image->healthcheck;
+}
+
+static bool is_probed(const struct instance *instance)
+{
+    return instance->made_of->service->x.health.present;
+}
+
+bool check_exists(const struct instance *instance)
+{
+    const struct compose_healthcheck *check = healthcheck_of(instance);
+
+    if (instance->is_job)
+        return false;
+    return is_probed(instance) || (!check->disabled && check->test.count > 0);
+}
+
+/* The figures of whichever check is made. */
+struct figures {
+    uint64_t interval_ms;
+    uint64_t timeout_ms;
+    uint64_t start_period_ms;
+    uint32_t retries;
+};
+
+static struct figures figures_of(const struct instance *instance)
+{
+    const struct compose_x_service *x = &instance->made_of->service->x;
+    const struct compose_healthcheck *check = healthcheck_of(instance);
+
+    if (is_probed(instance))
+        return (struct figures){x->health.interval_ms, x->health.timeout_ms,
+                                x->health.start_period_ms, x->health.retries};
+    return (struct figures){check->interval_ms, check->timeout_ms, check->start_period_ms,
+                            check->retries};
+}
+
+static void on_due(struct timer *timer, uint64_t now_ns);
+
+static void next_check(struct instance *instance, uint64_t after_ms)
+{
+    struct loop *loop = instance->system->daemon->loop;
+    timer_set(loop, &instance->check_timer, loop_now_ns(loop) + after_ms * NS_PER_MS, on_due);
+}
+
+static uint64_t pause_ms(const struct instance *instance, const struct figures *figures)
+{
+    uint64_t quick_ms = QUICK_FIRST_MS;
+
+    if (instance->state != INSTANCE_WARMING)
+        return figures->interval_ms;
+    for (uint32_t i = 1; i < instance->check_failures && quick_ms < QUICK_MAX_MS; i++)
+        quick_ms = quick_ms * 3 / 2;
+    return MIN(MIN(quick_ms, (uint64_t)QUICK_MAX_MS), figures->interval_ms);
+}
+
+static void judge(struct instance *instance, bool healthy, const char *detail)
+{
+    struct figures figures = figures_of(instance);
+    uint64_t now_ns = loop_now_ns(instance->system->daemon->loop);
+
+    if (healthy) {
+        instance->check_failures = 0;
+        instance->check_detail[0] = '\0';
+    } else {
+        instance->check_failures++;
+        (void)snprintf(instance->check_detail, sizeof instance->check_detail, "%s", detail);
+    }
+    bool sick = !healthy &&
+                (instance->state == INSTANCE_WARMING ? now_ns >= instance->check_deadline_ns
+                                                     : instance->check_failures >= figures.retries);
+    next_check(instance, pause_ms(instance, &figures));
+    if (healthy)
+        instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
+    else if (sick)
+        instance_event(instance, INSTANCE_ON_SICK, instance->check_detail);
+}
+
+void check_answered(struct daemon *daemon, const char *id, uint32_t check, bool healthy,
+                    const char *detail)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
+        struct instance *instance = system_find_instance(entry->value, id);
+        if (instance == NULL)
+            continue;
+        if (instance->checks == check && timer_is_set(&instance->check_timer))
+            judge(instance, healthy, detail);
+        return;
+    }
+}
+
+/* The answer of a program finds its instance by id: it may be gone. */
+struct asked {
+    struct daemon *daemon;
+    char id[RUNTIME_ID_MAX + 1];
+    uint32_t check;
+};
+
+static void on_exec_done(void *arg, int exit_status, struct str output, const struct err *err)
+{
+    struct asked *asked = arg;
+    char detail[400];
+    struct str text = str_trim(output);
+
+    if (err != NULL)
+        (void)snprintf(detail, sizeof detail, "%s", err->text);
+    else
+        (void)snprintf(detail, sizeof detail, "check ended with status %d: %.*s", exit_status,
+                       (int)MIN(text.len, (size_t)300), text.ptr == NULL ? "" : text.ptr);
+    check_answered(asked->daemon, asked->id, asked->check, err == NULL && exit_status == 0, detail);
+    free(asked);
+}
+
+static void run_program(struct instance *instance, const struct figures *figures)
+{
+    struct daemon *daemon = instance->system->daemon;
+    struct asked *asked = NEW(struct asked);
+    struct err err;
+
+    asked->daemon = daemon;
+    asked->check = instance->checks;
+    (void)snprintf(asked->id, sizeof asked->id, "%s", instance->id);
+    if (!daemon->runtime->ops->exec(daemon->runtime, instance->id, &healthcheck_of(instance)->test,
+                                    figures->timeout_ms, on_exec_done, asked, &err)) {
+        free(asked);
+        judge(instance, false, err.text);
+    }
+}
+
+static uint16_t probed_port(const struct instance *instance)
+{
+    const struct compose_service *service = instance->made_of->service;
+
+    if (service->x.health.port != 0)
+        return service->x.health.port;
+    for (size_t i = 0; i < instance->release->compose->x.route_count; i++) {
+        const struct compose_route *route = &instance->release->compose->x.routes[i];
+        if (route->service != NULL && strcmp(route->service, service->name) == 0)
+            return route->port;
+    }
+    if (service->expose_count > 0)
+        return service->expose[0];
+    return service->port_count > 0 ? service->ports[0].target : instance->made_of->image->port;
+}
+
+/* No answer counts as none at all: an edge that is away is not the instance's fault. */
+static void on_due(struct timer *timer, uint64_t now_ns)
+{
+    struct instance *instance = CONTAINER_OF(timer, struct instance, check_timer);
+    struct figures figures = figures_of(instance);
+
+    (void)now_ns;
+    instance->checks++;
+    if (!check_exists(instance)) {
+        instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
+        return;
+    }
+    next_check(instance, figures.timeout_ms + 1000); /* should no answer come */
+    if (!is_probed(instance))
+        run_program(instance, &figures);
+    else
+        (void)edge_link_probe(instance->system->daemon->edge, instance, instance->checks,
+                              instance->made_of->service->x.health.path, probed_port(instance),
+                              figures.timeout_ms);
+}
+
+void check_start(struct instance *instance)
+{
+    struct figures figures = figures_of(instance);
+    struct loop *loop = instance->system->daemon->loop;
+
+    instance->check_failures = 0;
+    instance->check_detail[0] = '\0';
+    instance->check_deadline_ns =
+        loop_now_ns(loop) +
+        (figures.start_period_ms + figures.interval_ms * figures.retries) * NS_PER_MS;
+    if (check_exists(instance))
+        next_check(instance, instance->state == INSTANCE_WARMING ? QUICK_FIRST_MS / 3 : 1);
+    else if (instance->state == INSTANCE_WARMING)
+        next_check(instance, instance->is_job ? 0 : ALIVE_MS);
+}
+
+void check_stop(struct instance *instance)
+{
+    timer_clear(&instance->check_timer);
+    instance->checks++;
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "control/daemon_priv.h"
+#include "control/release.h"
+#include "control/state.h"
+#include "guard/local_ca.h"
+#include "io/signals.h"
+#include "watch/log_rotate.h"
+
+enum { HOUSEKEEPING_MS = 5000 };
+
+/* ---- systems ---- */
+
+struct system *daemon_find_system(const struct daemon *daemon, const char *name)
+{
+    return map_find(&daemon->systems, str_of(name));
+}
+
+static struct system *system_new(struct daemon *daemon, const char *name, const char *directory,
+                                 const char *files, uid_t uid)
+{
+    struct system *system = NEW(struct system);
+
+    (void)snprintf(system->name, sizeof system->name, "%s", name);
+    system->daemon = daemon;
+    system->uid = uid;
+    system->directory = mem_copy_text(directory);
+    system->files = mem_copy_text(files);
+    list_init(&system->instances);
+    (void)map_set(&daemon->systems, str_of(name), system);
+    return system;
+}
+
+static bool check_name(const char *name, struct err *err)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > SYSTEM_NAME_MAX)
+        return err_set(err, ERR_LIMIT, "a system's name has 1 to %d characters, '%.50s' has %zu",
+                       SYSTEM_NAME_MAX, name, len);
+    for (size_t i = 0; i < len; i++)
+        if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= '0' && name[i] <= '9') &&
+            (i == 0 || (name[i] != '-' && name[i] != '_')))
+            return err_set(err, ERR_INVALID,
+                           "'%s' is no name of a system: lower case letters, digits, - and _ only",
+                           name);
+    return true;
+}
+
+bool daemon_get_system(struct daemon *daemon, const char *name, const char *directory,
+                       struct system **ret, struct err *err)
+{
+    struct system *system = daemon_find_system(daemon, name);
+    uid_t uid;
+
+    if (system != NULL) {
+        if (system->wanted != NULL && strcmp(system->directory, directory) != 0)
+            return err_set(err, ERR_EXISTS,
+                           "a system '%s' runs already, from '%s'; choose another name with -p",
+                           name, system->directory);
+        *ret = system;
+        return true;
+    }
+    if (!check_name(name, err) || !state_uid(daemon->state, name, &uid, err))
+        return false;
+    *ret = system_new(daemon, name, directory, "[]", uid);
+    return true;
+}
+
+void daemon_forget_system(struct daemon *daemon, struct system *system)
+{
+    struct err err;
+
+    assert(list_is_empty(&system->instances) && system->operation == NULL);
+    if (!state_delete_system(daemon->state, system->name, &err))
+        log_error("daemon", "%s: %s", system->name, err.text);
+    (void)map_remove(&daemon->systems, str_of(system->name));
+    release_unref(system->wanted);
+    release_unref(system->current);
+    free(system->directory);
+    free(system->files);
+    free(system);
+    daemon_publish(daemon);
+}
+
+static void save_system(struct system *system)
+{
+    struct err err;
+
+    if (!state_save_system(system->daemon->state, system, &err))
+        log_error("daemon", "%s: cannot store its state: %s", system->name, err.text);
+}
+
+static void replace_release(struct release **place, struct release *release)
+{
+    struct release *former = *place;
+
+    *place = release == NULL ? NULL : release_ref(release);
+    release_unref(former);
+}
+
+void system_set_wanted(struct system *system, struct release *release)
+{
+    replace_release(&system->wanted, release);
+    save_system(system);
+}
+
+void system_set_current(struct system *system, struct release *release)
+{
+    if (system->current == release)
+        return;
+    replace_release(&system->current, release);
+    save_system(system);
+}
+
+/* ---- what was there before ---- */
+
+struct loading {
+    struct system *system;
+    struct release **releases; /* of this system, read once each */
+    size_t release_count;
+};
+
+static struct release *get_release(struct loading *loading, uint32_t number, struct err *err)
+{
+    struct system *system = loading->system;
+
+    for (size_t i = 0; i < loading->release_count; i++)
+        if (loading->releases[i]->number == number)
+            return loading->releases[i];
+    struct release *release = release_read(system->daemon->state, system->name, system->directory,
+                                           number, system->daemon->runtime, err);
+    if (release == NULL)
+        return NULL;
+    loading->releases =
+        mem_grow(loading->releases, (loading->release_count + 1) * sizeof *loading->releases);
+    loading->releases[loading->release_count++] = release;
+    return release;
+}
+
+static bool load_instance(void *arg, const struct state_instance *row, struct err *err)
+{
+    struct loading *loading = arg;
+    struct release *release = get_release(loading, row->release, err);
+
+    if (release == NULL)
+        return false;
+    size_t service = release_find(release, row->service);
+    if (service == SIZE_MAX)
+        return err_set(err, ERR_INVALID, "instance '%s' belongs to no service", row->id);
+    struct instance *instance = instance_load(loading->system, release, service, row->id);
+    (void)snprintf(instance->address, sizeof instance->address, "%s", row->address);
+    instance->number = row->number;
+    instance->is_job = row->is_job;
+    instance->stopped = row->stopped;
+    instance->restarts = row->restarts;
+    instance->failures = row->failures;
+    instance->exit_status = row->exit_status;
+    instance->created_wall_ms = row->created_wall_ms;
+    instance->started_wall_ms = row->started_wall_ms;
+    if (!instance_state_parse(row->state, &instance->state))
+        return err_set(err, ERR_INVALID, "instance '%s' is in unknown state '%s'", row->id,
+                       row->state);
+    return true;
+}
+
+static bool load_releases(struct loading *loading, const struct state_system *row, struct err *err)
+{
+    struct system *system = loading->system;
+    struct release *wanted = row->wanted == 0 ? NULL : get_release(loading, row->wanted, err);
+    struct release *current = row->current == 0 ? NULL : get_release(loading, row->current, err);
+
+    if ((row->wanted != 0 && wanted == NULL) || (row->current != 0 && current == NULL))
+        return false;
+    replace_release(&system->wanted, wanted);
+    replace_release(&system->current, current);
+    return true;
+}
+
+static bool load_system(void *arg, const struct state_system *row, struct err *err)
+{
+    struct daemon *daemon = arg;
+    struct loading loading = {
+        .system = system_new(daemon, row->name, row->directory, row->files, row->uid)};
+
+    bool loaded = load_releases(&loading, row, err) &&
+                  state_each_instance(daemon->state, row->name, load_instance, &loading, err);
+    for (size_t i = 0; i < loading.release_count; i++)
+        release_unref(loading.releases[i]);
+    free(loading.releases);
+    return loaded;
+}
+
+static void remove_stranger(void *arg, const struct err *err)
+{
+    (void)arg;
+    if (err != NULL)
+        log_warn("daemon", "cannot remove an instance nobody knows: %s", err->text);
+}
+
+/* An instance that the runtime has and the state has not: made by a daemon that died in between. */
+static void look_at_listed(void *arg, const char *id)
+{
+    struct daemon *daemon = arg;
+    struct map_entry *entry;
+    struct err err;
+
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
+        if (system_find_instance(entry->value, id) != NULL)
+            return;
+    log_warn("daemon", "%s: nobody knows it, removing it", id);
+    (void)daemon->runtime->ops->signal(daemon->runtime, id, SIGKILL, &err);
+    if (!daemon->runtime->ops->remove(daemon->runtime, id, remove_stranger, NULL, &err))
+        log_warn("daemon", "%s: %s", id, err.text);
+}
+
+static void adopt_all(struct daemon *daemon)
+{
+    struct map_entry *entry;
+    struct err err;
+
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
+        struct system *system = entry->value;
+        LIST_FOR_EACH (node, &system->instances)
+            instance_adopt(CONTAINER_OF(node, struct instance, link));
+        system_touch(system);
+    }
+    if (!daemon->runtime->ops->list(daemon->runtime, look_at_listed, daemon, &err))
+        log_error("daemon", "cannot list what runs: %s", err.text);
+    daemon_publish(daemon);
+}
+
+/* ---- events ---- */
+
+static void on_instance_exit(void *arg, const char *id)
+{
+    struct daemon *daemon = arg;
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
+        struct instance *instance = system_find_instance(entry->value, id);
+        if (instance != NULL) {
+            instance_exited(instance);
+            return;
+        }
+    }
+}
+
+static bool reopen_log(void *arg, struct err *err)
+{
+    struct instance *instance = arg;
+    struct runtime *runtime = instance->system->daemon->runtime;
+    return runtime->ops->log_reopen(runtime, instance->id, err);
+}
+
+static void rotate_log(struct instance *instance, uint64_t now_ns)
+{
+    const struct compose_logging *logging = &instance->made_of->service->logging;
+    struct log_rotate rotate = {.path = instance->log_path,
+                                .max_bytes = logging->max_size_bytes,
+                                .max_files = logging->max_file,
+                                .reopen = reopen_log,
+                                .arg = instance};
+    struct err err;
+
+    if (instance_state_is_live(instance->state) && !log_rotate_check(&rotate, now_ns, NULL, &err))
+        log_warn("daemon", "%s: its log: %s", instance->id, err.text);
+}
+
+static void on_housekeeping(struct timer *timer, uint64_t now_ns)
+{
+    struct daemon *daemon = CONTAINER_OF(timer, struct daemon, housekeeping);
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
+        struct system *system = entry->value;
+        LIST_FOR_EACH (node, &system->instances)
+            rotate_log(CONTAINER_OF(node, struct instance, link), now_ns);
+    }
+    timer_set(daemon->loop, timer, now_ns + HOUSEKEEPING_MS * NS_PER_MS, on_housekeeping);
+}
+
+static void on_signal(void *arg, int signo)
+{
+    struct daemon *daemon = arg;
+
+    log_info("daemon", "signal %d: ending; instances and edge go on", signo);
+    loop_stop(daemon->loop);
+}
+
+/* ---- start and end ---- */
+
+/* One daemon for each state folder: the lock goes with the process. */
+static int lock_state(const struct daemon_options *options, struct err *err)
+{
+    AUTO(buf_done) struct buf path = {0};
+
+    buf_addf(&path, "%s/daemon.lock", options->state_dir);
+    AUTO(fd_close) int fd = open(buf_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        err_sys(err, "cannot open '%s'", buf_text(&path));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        err_set(err, ERR_EXISTS, "another daemon runs for '%s'", options->state_dir);
+        return -1;
+    }
+    return TAKE_FD(fd);
+}
+
+static bool make_folders(const struct daemon_options *options, struct err *err)
+{
+    AUTO(buf_done) struct buf volumes = {0};
+
+    buf_addf(&volumes, "%s/volumes", options->state_dir);
+    return file_make_dirs(options->state_dir, 0711, err) &&
+           file_make_dirs(options->run_dir, 0711, err) &&
+           file_make_dirs(buf_text(&volumes), 0711, err);
+}
+
+static bool open_parts(struct daemon *daemon, struct err *err)
+{
+    static const int signals[] = {SIGTERM, SIGINT, 0};
+    AUTO(buf_done) struct buf database = {0}, authority = {0};
+    struct runtime_config config = {.state_dir = daemon->options.state_dir,
+                                    .run_dir = daemon->options.run_dir,
+                                    .images_dir = daemon->options.images_dir,
+                                    .on_exit = on_instance_exit,
+                                    .arg = daemon};
+
+    buf_addf(&database, "%s/state.db", daemon->options.state_dir);
+    buf_addf(&authority, "%s/ca", daemon->options.state_dir);
+    if ((daemon->loop = loop_new(NULL, err)) == NULL ||
+        (daemon->signals = signals_open(daemon->loop, signals, on_signal, daemon, err)) == NULL ||
+        (daemon->state = state_open(buf_text(&database), err)) == NULL ||
+        (daemon->ca = local_ca_open(buf_text(&authority), clock_wall_ms(), err)) == NULL)
+        return false;
+    config.loop = daemon->loop;
+    daemon->runtime = host_runtime_new(&config, err);
+    return daemon->runtime != NULL && daemon->runtime->ops->check(daemon->runtime, err) &&
+           state_each_system(daemon->state, load_system, daemon, err) &&
+           edge_link_open(daemon, err) && api_open(daemon, err);
+}
+
+static void close_parts(struct daemon *daemon)
+{
+    struct map_entry *entry;
+
+    api_close(daemon);
+    if (daemon->loop != NULL)
+        loop_round(daemon->loop, 0); /* what was put off */
+    edge_link_close(daemon->edge);
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
+        struct system *system = entry->value;
+        LIST_FOR_EACH (node, &system->instances)
+            instance_free(CONTAINER_OF(node, struct instance, link));
+        release_unref(system->wanted);
+        release_unref(system->current);
+        free(system->directory);
+        free(system->files);
+        free(system);
+    }
+    map_done(&daemon->systems);
+    if (daemon->runtime != NULL)
+        daemon->runtime->ops->free(daemon->runtime);
+    local_ca_close(daemon->ca);
+    state_free(daemon->state);
+    signals_close(daemon->signals);
+    loop_free(daemon->loop);
+}
+
+static bool run(struct daemon *daemon, struct err *err)
+{
+    AUTO(fd_close) int lock = -1;
+
+    if (geteuid() != 0)
+        return err_set(err, ERR_DENIED, "the daemon must be run as root");
+    if (!make_folders(&daemon->options, err) || (lock = lock_state(&daemon->options, err)) < 0 ||
+        !open_parts(daemon, err))
+        return false;
+    adopt_all(daemon);
+    timer_set(daemon->loop, &daemon->housekeeping,
+              loop_now_ns(daemon->loop) + HOUSEKEEPING_MS * NS_PER_MS, on_housekeeping);
+    log_info("daemon", "version %s, state in '%s'", ISHIZUE_VERSION, daemon->options.state_dir);
+    if (daemon->options.ready_fd >= 0) {
+        bool told = file_write_fd(daemon->options.ready_fd, STR("r"), err);
+        fd_close(daemon->options.ready_fd);
+        if (!told)
+            log_warn("daemon", "whoever started it went away");
+    }
+    loop_run(daemon->loop);
+    return true;
+}
+
+int daemon_main(const struct daemon_options *options)
+{
+    struct daemon daemon = {.options = *options, .started_wall_ms = clock_wall_ms()};
+    struct err err;
+
+    list_init(&daemon.subscribers);
+    (void)umask(022);
+    bool ended_well = run(&daemon, &err);
+    if (!ended_well)
+        log_error("daemon", "%s", err.text);
+    close_parts(&daemon);
+    return ended_well ? 0 : 1;
+}

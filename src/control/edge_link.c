@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The daemon's side of the edge: starts it, starts it again, finds the one a
+ * former daemon left, holds every listening socket so that a connection made
+ * while no edge runs waits instead of being refused. The messages are in
+ * edge/control.h.
+ */
+#include "base/base.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "control/daemon_priv.h"
+#include "io/channel.h"
+#include "io/child.h"
+#include "io/socket.h"
+
+enum {
+    WORKERS_MAX = 8,
+    BACKLOG = 4096,
+    EDGE_UID = 699999, /* below the systems' */
+    RESTART_MAX_MS = 5000,
+    STABLE_MS = 10000,
+};
+
+/* A port this machine listens on: one socket for each worker. */
+struct held {
+    uint32_t id;
+    uint16_t port;
+    char ip[SOCKET_TEXT_BYTES];
+    int fds[WORKERS_MAX];
+    bool sent;   /* to the edge that runs */
+    bool wanted; /* scratch: by a release that counts */
+};
+
+/* A question to the edge that was not answered yet. */
+struct probe {
+    uint64_t number;
+    uint32_t check;
+    char instance[RUNTIME_ID_MAX + 1];
+};
+
+struct edge_link {
+    struct daemon *daemon;
+    int workers;
+    struct watch channel; /* to the edge */
+    struct child *child;  /* NULL: none, or one that a former daemon started */
+    pid_t pid;
+    int control_fd; /* where a later daemon finds the edge: listening, handed to it */
+    uint64_t started_ns;
+    uint64_t generation;
+    uint64_t restart_ms; /* pause before the next start */
+    struct timer restart_timer;
+    uint32_t last_id;
+    uint64_t last_probe;
+    VEC(struct held) held;
+    VEC(struct probe) probes;
+    struct channel_message message;
+};
+
+static void edge_gone(struct edge_link *link);
+
+/* ---- listeners ---- */
+
+static struct held *find_held(const struct edge_link *link, const char *ip, uint16_t port)
+{
+    for (size_t i = 0; i < link->held.len; i++)
+        if (link->held.ptr[i].port == port && strcmp(link->held.ptr[i].ip, ip) == 0)
+            return &link->held.ptr[i];
+    return NULL;
+}
+
+uint32_t edge_link_listener_id(const struct edge_link *link, const char *ip, uint16_t port)
+{
+    const struct held *held = find_held(link, ip, port);
+    return held == NULL ? 0 : held->id;
+}
+
+static void close_held(const struct edge_link *link, struct held *held)
+{
+    for (int i = 0; i < link->workers; i++)
+        fd_close(held->fds[i]);
+}
+
+/* Says whose port it is. SO_REUSEPORT sockets could share one with another program of ours: the
+ * first socket is made without it to find out. */
+static bool check_port(const union socket_address *address, struct err *err)
+{
+    char owner[64];
+    int fd = socket_listen_tcp(address, false, 1, err);
+
+    if (fd >= 0) {
+        fd_close(fd);
+        return true;
+    }
+    if (err->code == ERR_EXISTS) {
+        uint16_t port = socket_address_port(address);
+        bool known = socket_port_owner(port, owner, sizeof owner);
+        err_set(err, ERR_EXISTS, "port %u is in use by %s; stop it or publish another port",
+                (unsigned)port, known ? owner : "another program");
+    }
+    return false;
+}
+
+static bool open_listener(struct edge_link *link, const char *ip, uint16_t port, struct err *err)
+{
+    struct held held = {.id = ++link->last_id, .port = port};
+    union socket_address address;
+
+    (void)snprintf(held.ip, sizeof held.ip, "%s", ip);
+    if (!socket_address_parse(ip, port, &address, err) || !check_port(&address, err))
+        return false;
+    for (int i = 0; i < link->workers; i++) {
+        held.fds[i] = socket_listen_tcp(&address, true, BACKLOG, err);
+        if (held.fds[i] < 0) {
+            while (--i >= 0)
+                fd_close(held.fds[i]);
+            return false;
+        }
+    }
+    VEC_PUSH(&link->held, held);
+    return true;
+}
+
+/* Every address means both families; a machine without IPv6 has one. */
+static bool reserve(struct edge_link *link, const struct edge_listener_wish *wish, struct err *err)
+{
+    struct err ignored;
+
+    if (wish->ip != NULL)
+        return find_held(link, wish->ip, wish->port) != NULL ||
+               open_listener(link, wish->ip, wish->port, err);
+    if (find_held(link, "0.0.0.0", wish->port) == NULL &&
+        !open_listener(link, "0.0.0.0", wish->port, err))
+        return false;
+    if (find_held(link, "::", wish->port) == NULL && !open_listener(link, "::", wish->port, &ignored) &&
+        ignored.code == ERR_EXISTS) {
+        *err = ignored;
+        return false;
+    }
+    return true;
+}
+
+static void mark_wishes(struct edge_link *link, const struct release *release)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    struct edge_listener_wish *wishes;
+
+    if (release == NULL)
+        return;
+    size_t count = edge_table_wishes(release->compose, &arena, &wishes);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < link->held.len; j++) {
+            struct held *held = &link->held.ptr[j];
+            bool everywhere = strcmp(held->ip, "0.0.0.0") == 0 || strcmp(held->ip, "::") == 0;
+            if (held->port == wishes[i].port &&
+                (wishes[i].ip == NULL ? everywhere : strcmp(held->ip, wishes[i].ip) == 0))
+                held->wanted = true;
+        }
+}
+
+/* Lets go of the ports that no release asks for any more. */
+static void prune(struct edge_link *link)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; i < link->held.len; i++)
+        link->held.ptr[i].wanted = false;
+    for (size_t i = 0; (entry = map_next(&link->daemon->systems, &i)) != NULL;) {
+        const struct system *system = entry->value;
+        mark_wishes(link, system->wanted);
+        mark_wishes(link, system->current);
+        if (system->operation != NULL)
+            mark_wishes(link, system->operation->candidate);
+    }
+    for (size_t i = link->held.len; i-- > 0;)
+        if (!link->held.ptr[i].wanted) {
+            close_held(link, &link->held.ptr[i]);
+            VEC_REMOVE(&link->held, i);
+        }
+}
+
+/* Does another system use <wish>'s port in a way that cannot be shared? */
+static bool check_neighbours(const struct edge_link *link, const struct release *candidate,
+                             const struct edge_listener_wish *wish, struct err *err)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&link->daemon->systems, &i)) != NULL;) {
+        const struct system *system = entry->value;
+        AUTO(arena_done) struct arena arena = {0};
+        struct edge_listener_wish *others;
+        if (system->wanted == NULL || strcmp(system->name, candidate->compose->name) == 0)
+            continue;
+        size_t count = edge_table_wishes(system->wanted->compose, &arena, &others);
+        for (size_t j = 0; j < count; j++) {
+            bool shared = wish->routes && others[j].routes && strcmp(wish->kind, others[j].kind) == 0;
+            if (others[j].port == wish->port && !shared)
+                return err_set(err, ERR_EXISTS, "port %u is published by system '%s' already",
+                               (unsigned)wish->port, system->name);
+        }
+    }
+    return true;
+}
+
+bool edge_link_reserve(struct edge_link *link, const struct release *candidate, struct err *err)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    struct edge_listener_wish *wishes;
+    size_t before = link->held.len;
+
+    size_t count = edge_table_wishes(candidate->compose, &arena, &wishes);
+    for (size_t i = 0; i < count; i++) {
+        if (check_neighbours(link, candidate, &wishes[i], err) && reserve(link, &wishes[i], err))
+            continue;
+        while (link->held.len > before)
+            close_held(link, &link->held.ptr[--link->held.len]);
+        return false;
+    }
+    return true;
+}
+
+/* ---- sending ---- */
+
+static bool send_json(struct edge_link *link, json_t *json, const int *fds, size_t count)
+{
+    AUTO(json_unref) json_t *owned = json;
+    AUTO(buf_done) struct buf text = {0};
+    struct err err;
+
+    assert(json != NULL);
+    if (!watch_is_active(&link->channel))
+        return false;
+    json_format(json, false, &text);
+    if (channel_send(link->channel.fd, buf_str(&text), fds, count, &err))
+        return true;
+    log_error("daemon", "edge: %s", err.text);
+    return false;
+}
+
+static void send_listeners(struct edge_link *link)
+{
+    for (size_t i = 0; i < link->held.len; i++) {
+        struct held *held = &link->held.ptr[i];
+        if (!held->sent)
+            held->sent = send_json(link, json_pack("{s:s, s:i}", "type", "listener", "id", (int)held->id),
+                                   held->fds, (size_t)link->workers);
+    }
+}
+
+static void send_table(struct edge_link *link)
+{
+    int fds[CHANNEL_MAX_FDS];
+    size_t count = 1; /* the first is the table itself; files_fd counts from the one after */
+    size_t folders = 0;
+    AUTO(buf_done) struct buf text = {0};
+    struct err err;
+
+    AUTO(json_unref) json_t *table =
+        edge_table_make(link->daemon, ++link->generation, fds + 1, &folders);
+    json_format(table, false, &text);
+    fds[0] = channel_memfd("ishizue-table", buf_str(&text), &err);
+    count += folders;
+    if (fds[0] < 0)
+        log_error("daemon", "edge: %s", err.text);
+    else
+        (void)send_json(link,
+                        json_pack("{s:s, s:I}", "type", "table", "generation",
+                                  (json_int_t)link->generation),
+                        fds, count);
+    explicit_bzero(text.ptr, text.len); /* private keys */
+    for (size_t i = 0; i < count; i++)
+        fd_close(fds[i]);
+}
+
+void edge_link_publish(struct edge_link *link)
+{
+    prune(link);
+    if (!watch_is_active(&link->channel))
+        return;
+    send_listeners(link);
+    send_table(link);
+}
+
+/* ---- probes ---- */
+
+bool edge_link_probe(struct edge_link *link, const struct instance *instance, uint32_t check,
+                     const char *path, uint16_t port, uint64_t timeout_ms)
+{
+    const char *ip = instance->address[0] == '\0' ? "127.0.0.1" : instance->address;
+    struct probe probe = {.number = ++link->last_probe, .check = check};
+    char address[SOCKET_TEXT_BYTES];
+
+    (void)snprintf(address, sizeof address, "%s:%u", ip, (unsigned)port);
+    (void)snprintf(probe.instance, sizeof probe.instance, "%s", instance->id);
+    if (!send_json(link,
+                   json_pack("{s:s, s:I, s:s, s:s?, s:s, s:I}", "type", "probe", "probe",
+                             (json_int_t)probe.number, "address", address, "path", path, "host",
+                             instance->made_of->service->name, "timeout_ms",
+                             (json_int_t)timeout_ms),
+                   NULL, 0))
+        return false;
+    VEC_PUSH(&link->probes, probe);
+    return true;
+}
+
+static void on_probe_event(struct edge_link *link, const json_t *event)
+{
+    uint64_t number = json_find_u64(event, "probe", 0);
+    char detail[400];
+
+    for (size_t i = 0; i < link->probes.len; i++) {
+        struct probe probe = link->probes.ptr[i];
+        if (probe.number != number)
+            continue;
+        VEC_REMOVE(&link->probes, i);
+        uint64_t status = json_find_u64(event, "status", 0);
+        const char *said = json_find_text(event, "detail", "");
+        if (status != 0)
+            (void)snprintf(detail, sizeof detail, "answered %llu: %s", (unsigned long long)status,
+                           said);
+        else
+            (void)snprintf(detail, sizeof detail, "%s", said);
+        check_answered(link->daemon, probe.instance, probe.check,
+                       json_find_bool(event, "ok", false), detail);
+        return;
+    }
+}
+
+/* ---- events ---- */
+
+static void on_refused(struct edge_link *link, const json_t *event)
+{
+    (void)link;
+    log_error("daemon", "edge: table %llu was refused: %s",
+              (unsigned long long)json_find_u64(event, "generation", 0),
+              json_find_text(event, "error", "?"));
+}
+
+static void on_idle(struct edge_link *link, const json_t *event)
+{
+    publish_drained(link->daemon, json_find_text(event, "target", ""));
+}
+
+static const struct {
+    const char *name;
+    void (*fn)(struct edge_link *link, const json_t *event);
+} edge_events[] = {
+    {"probe", on_probe_event},
+    {"refused", on_refused},
+    {"idle", on_idle},
+};
+
+static void on_message(struct edge_link *link)
+{
+    struct channel_message *message = &link->message;
+    AUTO(json_unref) json_t *event = NULL;
+    struct err err;
+
+    for (size_t i = 0; i < message->fd_count; i++)
+        fd_close(message->fds[i]);
+    if (!json_parse(str_from(message->bytes, message->len), CHANNEL_MAX_BYTES, &event, &err)) {
+        log_error("daemon", "edge: it sent nonsense: %s", err.text);
+        return;
+    }
+    const char *name = json_find_text(event, "event", "");
+    for (size_t i = 0; i < ARRAY_LEN(edge_events); i++)
+        if (strcmp(edge_events[i].name, name) == 0)
+            edge_events[i].fn(link, event);
+}
+
+static void close_channel(struct edge_link *link)
+{
+    int fd = link->channel.fd;
+
+    if (!watch_is_active(&link->channel))
+        return;
+    watch_remove(link->daemon->loop, &link->channel);
+    fd_close(fd);
+    link->probes.len = 0;
+}
+
+static void on_channel(struct watch *watch, uint32_t events, uint64_t now_ns)
+{
+    struct edge_link *link = CONTAINER_OF(watch, struct edge_link, channel);
+    struct err err;
+
+    (void)events;
+    (void)now_ns;
+    while (watch_is_active(watch)) {
+        switch (channel_receive(watch->fd, &link->message, &err)) {
+        case CHANNEL_MESSAGE:
+            on_message(link);
+            break;
+        case CHANNEL_EMPTY:
+            return;
+        case CHANNEL_FAILED:
+            log_error("daemon", "edge: %s", err.text);
+            return;
+        case CHANNEL_END:
+            close_channel(link);
+            if (link->child == NULL) /* a former daemon's child: nobody else tells us */
+                edge_gone(link);
+            return;
+        }
+    }
+}
+
+/* ---- process ---- */
+
+static const char *own_program(struct buf *path)
+{
+    char link[4096];
+    ssize_t n = readlink("/proc/self/exe", link, sizeof link - 1);
+
+    buf_clear(path);
+    if (n > 0)
+        buf_add(path, link, (size_t)n);
+    return buf_text(path);
+}
+
+static void on_edge_exit(void *arg, int exit_status, bool timed_out)
+{
+    struct edge_link *link = arg;
+
+    (void)timed_out;
+    log_error("daemon", "edge: ended with status %d", exit_status);
+    link->child = NULL;
+    close_channel(link);
+    edge_gone(link);
+}
+
+static bool spawn(struct edge_link *link, int channel_fd, struct err *err)
+{
+    AUTO(buf_done) struct buf program = {0}, folder = {0};
+    char workers[8], uid[16];
+
+    buf_addf(&folder, "%s/empty", link->daemon->options.run_dir);
+    if (!file_make_dirs(buf_text(&folder), 0755, err))
+        return false;
+    (void)snprintf(workers, sizeof workers, "%d", link->workers);
+    (void)snprintf(uid, sizeof uid, "%d", EDGE_UID);
+    const char *const argv[] = {own_program(&program), "edge",     "--channel-fd", "0",
+                                "--workers",           workers,    "--uid",        uid,
+                                "--gid",               uid,        "--chroot-dir", buf_text(&folder),
+                                NULL};
+    struct child_spec spec = {.argv = argv,
+                              .input_fd = channel_fd,
+                              .share_output = true,
+                              .exit = on_edge_exit,
+                              .arg = link};
+    link->child = child_start(link->daemon->loop, &spec, err);
+    if (link->child == NULL)
+        return false;
+    link->pid = child_pid(link->child);
+    return true;
+}
+
+/* Sends everything that a new edge needs. */
+static void introduce(struct edge_link *link)
+{
+    for (size_t i = 0; i < link->held.len; i++)
+        link->held.ptr[i].sent = false;
+    (void)send_json(link, json_pack("{s:s}", "type", "control"), &link->control_fd, 1);
+    daemon_publish(link->daemon);
+}
+
+static bool start_edge(struct edge_link *link, struct err *err)
+{
+    int ends[2];
+
+    if (!channel_open(ends, err))
+        return false;
+    AUTO(fd_close) int theirs = ends[1];
+    AUTO(fd_close) int ours = ends[0];
+    if (!spawn(link, theirs, err) ||
+        !watch_add(link->daemon->loop, &link->channel, ours, EPOLLIN, on_channel, err))
+        return false;
+    (void)TAKE_FD(ours);
+    link->started_ns = loop_now_ns(link->daemon->loop);
+    introduce(link);
+    log_info("daemon", "edge: started as process %d", (int)link->pid);
+    return true;
+}
+
+static void on_restart_due(struct timer *timer, uint64_t now_ns)
+{
+    struct edge_link *link = CONTAINER_OF(timer, struct edge_link, restart_timer);
+    struct err err;
+
+    (void)now_ns;
+    if (!start_edge(link, &err)) {
+        log_error("daemon", "edge: %s", err.text);
+        edge_gone(link);
+    }
+}
+
+/* At once the first time, then with growing pauses while it does not live long. */
+static void edge_gone(struct edge_link *link)
+{
+    struct loop *loop = link->daemon->loop;
+
+    link->pid = 0;
+    if (loop_now_ns(loop) - link->started_ns > STABLE_MS * NS_PER_MS)
+        link->restart_ms = 0;
+    timer_set(loop, &link->restart_timer, loop_now_ns(loop) + link->restart_ms * NS_PER_MS,
+              on_restart_due);
+    link->restart_ms = MIN(MAX(link->restart_ms * 2, (uint64_t)50), (uint64_t)RESTART_MAX_MS);
+}

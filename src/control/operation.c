@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "control/daemon_priv.h"
+#include "watch/log_read.h"
+
+enum { SHOWN_LOG_LINES = 20, SHOWN_LOG_BYTES = 8192 };
+
+static const char *const kind_names[] = {
+    [OPERATION_UP] = "up", [OPERATION_DOWN] = "down", [OPERATION_RESTART] = "restart"};
+
+const char *operation_kind_name(enum operation_kind kind)
+{
+    assert((size_t)kind < ARRAY_LEN(kind_names));
+    return kind_names[kind];
+}
+
+struct operation *operation_begin(struct system *system, enum operation_kind kind, struct err *err)
+{
+    if (system->operation != NULL) {
+        err_set(err, ERR_LOCKED, "'%s' is busy: %s is under way since %llu s", system->name,
+                operation_kind_name(system->operation->kind),
+                (unsigned long long)((loop_now_ns(system->daemon->loop) -
+                                      system->operation->started_ns) /
+                                     NS_PER_SECOND));
+        return NULL;
+    }
+    struct operation *operation = NEW(struct operation);
+    operation->kind = kind;
+    operation->system = system;
+    operation->started_ns = loop_now_ns(system->daemon->loop);
+    operation->grace_ms = UINT64_MAX;
+    list_init(&operation->subscribers);
+    system->operation = operation;
+    return operation;
+}
+
+static void push_all(struct list *subscribers, struct str line)
+{
+    LIST_FOR_EACH (node, subscribers) {
+        struct subscriber *subscriber = CONTAINER_OF(node, struct subscriber, link);
+        subscriber->push(subscriber, line);
+    }
+}
+
+static uint64_t elapsed_ms(const struct operation *operation)
+{
+    return (loop_now_ns(operation->system->daemon->loop) - operation->started_ns) / NS_PER_MS;
+}
+
+/* Takes over <event>. */
+static void tell(struct system *system, json_t *event)
+{
+    AUTO(json_unref) json_t *owned = event;
+    AUTO(buf_done) struct buf line = {0};
+    struct operation *operation = system->operation;
+
+    assert(event != NULL);
+    if (operation != NULL)
+        (void)json_object_set_new(event, "elapsed_ms",
+                                  json_integer((json_int_t)elapsed_ms(operation)));
+    (void)json_object_set_new(event, "system", json_string(system->name));
+    json_format(event, false, &line);
+    buf_add_char(&line, '\n');
+    if (operation != NULL)
+        push_all(&operation->subscribers, buf_str(&line));
+    push_all(&system->daemon->subscribers, buf_str(&line));
+}
+
+void operation_step(struct system *system, const char *service, const char *instance,
+                    const char *state, const char *text)
+{
+    tell(system, json_pack("{s:s, s:s?, s:s?, s:s, s:o}", "event", "step", "service", service,
+                           "instance", instance, "state", state, "text",
+                           json_from_bytes(str_of(text == NULL ? "" : text))));
+}
+
+void operation_output(struct system *system, const char *service, struct str line)
+{
+    tell(system, json_pack("{s:s, s:s, s:o}", "event", "output", "service", service, "text",
+                           json_from_bytes(line)));
+}
+
+void operation_warn(struct system *system, const char *text)
+{
+    tell(system,
+         json_pack("{s:s, s:o}", "event", "warning", "text", json_from_bytes(str_of(text))));
+}
+
+void operation_fail(struct operation *operation, const struct err *err,
+                    const struct instance *instance)
+{
+    AUTO(buf_done) struct buf text = {0};
+    AUTO(json_unref) json_t *lines = json_array();
+    AUTO(buf_done) struct buf json = {0};
+
+    if (operation->failure != NULL)
+        return;
+    operation->failure = NEW(struct err);
+    *operation->failure = *err;
+    if (instance != NULL)
+        log_read_last(instance->log_path, SHOWN_LOG_LINES, SHOWN_LOG_BYTES, &text);
+    for (struct str rest = str_trim(buf_str(&text)); rest.ptr != NULL && rest.len > 0;)
+        (void)json_array_append_new(lines, json_from_bytes(str_cut(&rest, '\n')));
+    json_format(lines, false, &json);
+    operation->failure_logs = buf_take(&json);
+}
+
+static json_t *result_of(const struct operation *operation, const struct err *err)
+{
+    if (err == NULL)
+        return json_pack("{s:s, s:b, s:b, s:o}", "event", "result", "ok", 1, "changed",
+                         (int)operation->changed, "addresses",
+                         operation->kind == OPERATION_DOWN
+                             ? json_array()
+                             : edge_table_addresses(operation->system));
+    json_t *logs = operation->failure_logs == NULL
+                       ? NULL
+                       : json_loads(operation->failure_logs, JSON_DECODE_ANY, NULL);
+    return json_pack("{s:s, s:b, s:i, s:s, s:o, s:o}", "event", "result", "ok", 0, "exit_status",
+                     err->code == ERR_LOCKED    ? 4
+                     : err->code == ERR_TIMEOUT ? 124
+                                                : 1,
+                     "code", err_code_name(err->code), "error", json_from_bytes(str_of(err->text)),
+                     "logs", logs == NULL ? json_array() : logs);
+}
+
+void operation_end(struct operation *operation, const struct err *err)
+{
+    struct system *system = operation->system;
+
+    tell(system, result_of(operation, err));
+    LIST_FOR_EACH (node, &operation->subscribers) {
+        struct subscriber *subscriber = CONTAINER_OF(node, struct subscriber, link);
+        list_remove(node);
+        subscriber->gone(subscriber);
+    }
+    system->operation = NULL;
+    timer_clear(&operation->timeout);
+    release_unref(operation->candidate);
+    for (char **one = operation->environment; one != NULL && *one != NULL; one++)
+        free(*one);
+    free(operation->environment);
+    free(operation->failure);
+    free(operation->failure_logs);
+    free(operation);
+}

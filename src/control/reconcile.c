@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The reconcile loop: what is wanted, what is there, the plan's steps. Runs at
+ * the end of every round in which something about a system has changed.
+ */
+#include "base/base.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "control/daemon_priv.h"
+#include "control/state.h"
+
+/* ---- view ---- */
+
+static enum plan_condition condition_of(enum compose_condition condition)
+{
+    switch (condition) {
+    case CONDITION_HEALTHY:
+        return PLAN_DEP_HEALTHY;
+    case CONDITION_COMPLETED:
+        return PLAN_DEP_COMPLETED;
+    case CONDITION_STARTED:
+        break;
+    }
+    return PLAN_DEP_STARTED;
+}
+
+/* Index of <name> among the view's services; a left-over service is added. */
+static size_t view_service(struct reconcile_view *view, const char *name)
+{
+    for (size_t i = 0; i < view->service_count; i++)
+        if (strcmp(view->services[i].name, name) == 0)
+            return i;
+    view->services[view->service_count] =
+        (struct plan_service){.name = arena_text(&view->arena, name), .hash = ""};
+    return view->service_count++;
+}
+
+static void add_dependencies(struct reconcile_view *view, struct plan_service *row,
+                             const struct compose_service *service)
+{
+    struct plan_dependency *deps =
+        ARENA_ARRAY(&view->arena, struct plan_dependency, service->depends_on_count + 1);
+
+    for (size_t i = 0; i < service->depends_on_count; i++) {
+        const struct compose_dependency *dep = &service->depends_on[i];
+        size_t known = view->service_count;
+        size_t index = view_service(view, dep->service);
+        if (index == known) { /* provided by the edge, or not active: nothing to wait for */
+            view->service_count--;
+            continue;
+        }
+        deps[row->dep_count++] =
+            (struct plan_dependency){index, condition_of(dep->condition), dep->required};
+    }
+    row->deps = deps;
+}
+
+static void add_wanted(struct reconcile_view *view, const struct system *system)
+{
+    const struct release *wanted = system->wanted;
+
+    for (size_t i = 0; i < wanted->compose->service_count; i++) {
+        const struct release_service *made = &wanted->services[i];
+        if (made->service->x.provided_by_edge)
+            continue;
+        struct plan_service *row = &view->services[view->service_count++];
+        row->name = made->service->name;
+        row->hash = made->hash;
+        row->wanted_count = made->service->replicas;
+        row->exclusive = made->image->exclusive;
+        row->migration = migration_state(system, i);
+        add_dependencies(view, row, made->service); /* dependencies come first in the model */
+    }
+}
+
+static void add_instance(struct reconcile_view *view, struct instance *instance)
+{
+    size_t known = view->service_count;
+    size_t service = view_service(view, instance->made_of->service->name);
+
+    if (service == known)
+        add_dependencies(view, &view->services[service], instance->made_of->service);
+    view->real[view->instance_count] = instance;
+    view->instances[view->instance_count++] = (struct plan_instance){
+        .id = instance->id,
+        .service = service,
+        .number = instance->number,
+        .hash = instance->made_of->hash,
+        .state = instance->state,
+        .exit_status = instance->exit_status,
+        .failures = instance->failures,
+        .stopped = instance->stopped,
+    };
+}
+
+void reconcile_view_init(struct reconcile_view *view, const struct system *system)
+{
+    size_t services = system->wanted == NULL ? 0 : system->wanted->compose->service_count;
+    size_t instances = 0;
+
+    *view = (struct reconcile_view){0};
+    LIST_FOR_EACH (counted, &system->instances)
+        instances++;
+    view->services = ARENA_ARRAY(&view->arena, struct plan_service, services + instances + 2);
+    view->instances = ARENA_ARRAY(&view->arena, struct plan_instance, instances + 1);
+    view->real = ARENA_ARRAY(&view->arena, struct instance *, instances + 1);
+    if (system->wanted != NULL)
+        add_wanted(view, system);
+    LIST_FOR_EACH (node, &system->instances) {
+        struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        if (!instance->is_job)
+            add_instance(view, instance);
+    }
+}
+
+/* ---- steps ---- */
+
+static void create(struct system *system, const char *service, uint32_t number)
+{
+    size_t index = release_find(system->wanted, service);
+    struct err err;
+
+    assert(index != SIZE_MAX);
+    struct instance *instance = instance_new(system, system->wanted, index, number, false, &err);
+    if (instance == NULL) {
+        log_error("daemon", "%s/%s: %s", system->name, service, err.text);
+        return;
+    }
+    instance_event(instance, INSTANCE_ON_START, NULL);
+}
+
+static void take_step(struct system *system, const struct reconcile_view *view,
+                      const struct plan_step *step)
+{
+    const char *service = view->services[step->service].name;
+
+    if (system->operation != NULL)
+        system->operation->changed = true;
+    switch (step->verb) {
+    case PLAN_CREATE:
+        create(system, service, step->number);
+        break;
+    case PLAN_START:
+        instance_event(view->real[step->instance], INSTANCE_ON_START, NULL);
+        break;
+    case PLAN_STOP:
+        instance_event(view->real[step->instance], INSTANCE_ON_STOP, NULL);
+        break;
+    case PLAN_REMOVE:
+        instance_event(view->real[step->instance], INSTANCE_ON_REMOVE, NULL);
+        break;
+    case PLAN_MIGRATE:
+        migration_start(system, release_find(system->wanted, service));
+        break;
+    }
+}
+
+/* Jobs are not in the plan: those nobody waits for any more are ended and removed. True when one is
+ * still there. */
+static bool clear_jobs(struct system *system)
+{
+    bool left = false;
+
+    LIST_FOR_EACH (node, &system->instances) {
+        struct instance *job = CONTAINER_OF(node, struct instance, link);
+        if (!job->is_job)
+            continue;
+        size_t service = release_find(system->wanted, job->made_of->service->name);
+        bool is_wanted = service != SIZE_MAX && system->operation != NULL &&
+                         strcmp(system->wanted->services[service].hash, job->made_of->hash) == 0;
+        if (is_wanted)
+            continue;
+        left = true;
+        instance_event(job, job->state == INSTANCE_EXITED ? INSTANCE_ON_REMOVE : INSTANCE_ON_STOP,
+                       NULL);
+    }
+    return left;
+}
+
+/* ---- the operation ---- */
+
+static void describe_failure(const struct reconcile_view *view, const struct plan *plan,
+                             struct instance **ret_instance, struct err *err)
+{
+    const char *service = view->services[plan->failed_service].name;
+    char name[RUNTIME_ID_MAX + 1];
+
+    *ret_instance = NULL;
+    if (plan->failed_instance == SIZE_MAX) {
+        err_set(err, ERR_UNHEALTHY, "%s: %s", service, plan->why);
+        return;
+    }
+    struct instance *instance = view->real[plan->failed_instance];
+    *ret_instance = instance;
+    instance_format_name(instance, name);
+    if (instance->state == INSTANCE_UNHEALTHY)
+        err_set(err, ERR_UNHEALTHY, "%s: %s did not become healthy in time: %s", service, name,
+                instance->check_detail);
+    else if (instance->state == INSTANCE_EXITED)
+        err_set(err, ERR_UNHEALTHY, "%s: %s ended with status %d", service, name,
+                instance->exit_status);
+    else
+        err_set(err, ERR_UNHEALTHY, "%s: %s failed %u times, last with status %d", service, name,
+                instance->failures, instance->exit_status);
+}
+
+/* The wanted release cannot be reached: back to the last one that was. */
+static void turn_back(struct system *system)
+{
+    struct operation *operation = system->operation;
+
+    log_warn("daemon", "%s: %s failed, going back to %s: %s", system->name,
+             operation_kind_name(operation->kind),
+             system->current == NULL ? "nothing" : "the release before", operation->failure->text);
+    operation->remove_volumes = false;
+    system_set_wanted(system, system->current);
+}
+
+static void conclude(struct system *system, const struct reconcile_view *view,
+                     const struct plan *plan)
+{
+    struct operation *operation = system->operation;
+    struct instance *instance;
+    struct err err;
+
+    if (!operation->reconciling)
+        return;
+    if (operation->failure == NULL && plan->verdict == PLAN_FAILED) {
+        describe_failure(view, plan, &instance, &err);
+        operation_fail(operation, &err, instance);
+    }
+    if (operation->failure != NULL && system->wanted != system->current) {
+        turn_back(system);
+        system_touch(system);
+        return;
+    }
+    if (plan->verdict == PLAN_WORKING)
+        return;
+    if (operation->kind == OPERATION_DOWN && operation->failure == NULL) {
+        down_finish(operation);
+        return;
+    }
+    if (operation->failure == NULL)
+        system_set_current(system, system->wanted);
+    operation_end(operation, operation->failure);
+    system_touch(system); /* jobs of a failed release, an empty system */
+}
+
+static void on_reconcile(struct deferred *deferred)
+{
+    struct system *system = CONTAINER_OF(deferred, struct system, reconciling);
+    AUTO(reconcile_view_done) struct reconcile_view view;
+    AUTO(free) struct plan *plan = mem_new(sizeof *plan);
+
+    bool jobs_left = clear_jobs(system);
+    reconcile_view_init(&view, system);
+    plan_make(view.services, view.service_count, view.instances, view.instance_count, plan);
+    if (jobs_left && plan->verdict == PLAN_CONVERGED)
+        plan->verdict = PLAN_WORKING;
+    bool gives_up = system->operation != NULL && plan->verdict == PLAN_FAILED;
+    for (size_t i = 0; !gives_up && i < plan->step_count; i++)
+        take_step(system, &view, &plan->steps[i]);
+    if (system->operation != NULL)
+        conclude(system, &view, plan);
+    else if (system->wanted == NULL && list_is_empty(&system->instances))
+        daemon_forget_system(system->daemon, system);
+}
+
+void system_touch(struct system *system)
+{
+    loop_defer(system->daemon->loop, &system->reconciling, on_reconcile);
+}

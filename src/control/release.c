@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "compose/load.h"
+#include "control/digest.h"
+#include "control/release.h"
+#include "control/state.h"
+#include "json/json.h"
+
+size_t release_find(const struct release *release, const char *name)
+{
+    for (size_t i = 0; release != NULL && i < release->compose->service_count; i++)
+        if (strcmp(release->services[i].service->name, name) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+struct release *release_ref(struct release *release)
+{
+    release->refs++;
+    return release;
+}
+
+void release_unref(struct release *release)
+{
+    if (release == NULL || --release->refs > 0)
+        return;
+    arena_done(&release->arena);
+    free(release);
+}
+AUTO_TYPE(struct release *, release_unref)
+
+struct release *release_new(struct str config, const char *directory, struct runtime *runtime,
+                            struct err *err)
+{
+    AUTO(release_unref) struct release *release = NEW(struct release);
+    struct compose *compose = NULL;
+    struct compose_options options = {.working_dir = directory};
+    struct compose_diags *diags = mem_new(sizeof *diags);
+
+    release->refs = 1;
+    bool loaded = compose_load_resolved(config, options.working_dir, &release->arena, &compose,
+                                        NULL, diags, err);
+    free(diags);
+    if (!loaded)
+        return NULL;
+    release->compose = compose;
+    release->text = arena_str(&release->arena, config);
+    release->services =
+        ARENA_ARRAY(&release->arena, struct release_service, compose->service_count + 1);
+    for (size_t i = 0; i < compose->service_count; i++) {
+        struct release_service *made = &release->services[i];
+        made->service = &compose->services[i];
+        if (made->service->x.provided_by_edge)
+            continue;
+        made->image = runtime->ops->image_find(runtime, made->service, err);
+        if (made->image == NULL) {
+            err_prefix(err, "services.%s", made->service->name);
+            return NULL;
+        }
+    }
+    return TAKE(release);
+}
+
+/* What does not change what an instance is: how many there are, and when they start. */
+static void remove_unhashed(json_t *service)
+{
+    static const char *const keys[] = {"depends_on", "profiles", "scale", "pull_policy"};
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        (void)json_object_del(service, keys[i]);
+    json_t *deploy = json_object_get(service, "deploy");
+    if (deploy != NULL)
+        (void)json_object_del(deploy, "replicas");
+}
+
+static bool is_in(const char *name, const struct compose_texts *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void hash_config(struct release_service *made, json_t *service, uid_t uid)
+{
+    AUTO(buf_done) struct buf text = {0};
+    AUTO(digest_free) struct digest *digest = digest_new();
+
+    remove_unhashed(service);
+    json_format(service, false, &text);
+    digest_add(digest, buf_str(&text));
+    digest_add(digest, str_of(made->tree));
+    digest_add(digest, str_from(&uid, sizeof uid));
+    digest_end(digest, made->config_hash);
+}
+
+static void draw_hash(struct release_service *made)
+{
+    AUTO(digest_free) struct digest *digest = digest_new();
+    uint64_t nonce = 0;
+
+    ssize_t drawn = getrandom(&nonce, sizeof nonce, 0);
+    assert(drawn == (ssize_t)sizeof nonce);
+    digest_add(digest, str_of(made->config_hash));
+    digest_add(digest, str_from(&nonce, sizeof nonce));
+    digest_end(digest, made->hash);
+}
+
+void release_seal(struct release *release, const struct release *former, uid_t uid,
+                  const struct compose_texts *fresh, bool all_fresh)
+{
+    AUTO(json_unref) json_t *root = NULL;
+    struct err err;
+
+    bool parsed = json_parse(str_of(release->text), COMPOSE_RESOLVED_BYTES, &root, &err);
+    assert(parsed); /* it was decoded from the same text */
+    for (size_t i = 0; i < release->compose->service_count; i++) {
+        struct release_service *made = &release->services[i];
+        const char *name = made->service->name;
+        size_t before = release_find(former, name);
+        hash_config(made, json_object_get(json_object_get(root, "services"), name), uid);
+        bool is_same = before != SIZE_MAX &&
+                       strcmp(former->services[before].config_hash, made->config_hash) == 0;
+        if (all_fresh || is_in(name, fresh))
+            draw_hash(made);
+        else
+            memcpy(made->hash, is_same ? former->services[before].hash : made->config_hash,
+                   sizeof made->hash);
+    }
+}
+
+bool release_is_same(const struct release *a, const struct release *b)
+{
+    if (strcmp(a->text, b->text) != 0)
+        return false;
+    for (size_t i = 0; i < a->compose->service_count; i++)
+        if (strcmp(a->services[i].hash, b->services[i].hash) != 0)
+            return false;
+    return true;
+}
+
+bool release_store(struct release *release, struct state *state, const char *system,
+                   const char *note, struct err *err)
+{
+    AUTO(json_unref) json_t *services = json_object();
+    AUTO(buf_done) struct buf text = {0};
+
+    for (size_t i = 0; i < release->compose->service_count; i++) {
+        const struct release_service *made = &release->services[i];
+        (void)json_object_set_new(services, made->service->name,
+                                  json_pack("{s:s, s:s, s:s?}", "config_hash", made->config_hash,
+                                            "hash", made->hash, "tree", made->tree));
+    }
+    json_format(services, false, &text);
+    return state_add_release(state, system, str_of(release->text), buf_str(&text), note,
+                             &release->number, err);
+}
+
+struct release *release_read(struct state *state, const char *system, const char *directory,
+                             uint32_t number, struct runtime *runtime, struct err *err)
+{
+    AUTO(buf_done) struct buf config = {0}, text = {0};
+    AUTO(json_unref) json_t *services = NULL;
+
+    if (!state_read_release(state, system, number, &config, &text, err) ||
+        !json_parse(buf_str(&text), COMPOSE_RESOLVED_BYTES, &services, err))
+        return NULL;
+    struct release *release = release_new(buf_str(&config), directory, runtime, err);
+    if (release == NULL) {
+        err_prefix(err, "release %u of '%s'", number, system);
+        return NULL;
+    }
+    release->number = number;
+    for (size_t i = 0; i < release->compose->service_count; i++) {
+        struct release_service *made = &release->services[i];
+        const json_t *row = json_object_get(services, made->service->name);
+        const char *tree = json_find_text(row, "tree", NULL);
+        (void)snprintf(made->config_hash, sizeof made->config_hash, "%s",
+                       json_find_text(row, "config_hash", ""));
+        (void)snprintf(made->hash, sizeof made->hash, "%s", json_find_text(row, "hash", ""));
+        made->tree = tree == NULL ? NULL : arena_text(&release->arena, tree);
+    }
+    return release;
+}

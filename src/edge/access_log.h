@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Access log: one JSON object a line for each request. A worker formats into a
+ * block of memory; full blocks, and twice a second all others, go to the
+ * flusher, a thread that writes them. A worker never waits for the disk: when
+ * too many blocks are on their way, lines are dropped and counted.
+ *
+ *     {"time":"2026-11-21T02:14:07.123Z","client":"192.0.2.7","method":"GET",
+ *      "host":"eshop.localhost","path":"/api/products","status":200,"bytes":600,
+ *      "duration_ms":1.234,"target":"10.213.0.5:8000","attempts":1,
+ *      "request_id":"...","system":"eshop","route":"/api/"}
+ *
+ * The query is left out: it is where secrets end up.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/base.h"
+#include "base/str.h"
+#include "io/loop.h"
+
+struct err;
+struct exchange;
+struct worker;
+
+enum { LOG_BLOCK_BYTES = 64 * 1024, LOG_MAX_BLOCKS = 64, LOG_FLUSH_MS = 500 };
+
+struct log_block {
+    struct log_block *next;
+    size_t len;
+    char bytes[LOG_BLOCK_BYTES];
+};
+
+struct log_flusher {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct log_block *full;
+    struct log_block **full_end;
+    struct log_block *empty;
+    size_t blocks; /* of all workers, wherever they are */
+    int fd;        /* -1: nobody wants lines */
+    int next_fd;   /* replaces fd after the blocks that are full now; -1: none */
+    bool stopping;
+};
+
+MUST_CHECK bool log_flusher_start(struct log_flusher *flusher, struct err *err);
+/* Lines go to <fd>, which becomes the flusher's, from now on. */
+void log_flusher_set(struct log_flusher *flusher, int fd);
+/* Writes what is there and ends the thread. */
+void log_flusher_stop(struct log_flusher *flusher);
+
+/* A worker's side. */
+struct access_log {
+    struct log_flusher *flusher;
+    struct log_block *block;
+    struct timer timer;
+    bool wanted;
+};
+
+void access_log_add(struct worker *worker, const struct exchange *exchange);
+/* Hands on what is there. */
+void access_log_flush(struct worker *worker);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "edge/client.h"
+#include "edge/exchange.h"
+#include "edge/worker.h"
+#include "http/http1.h"
+
+static const struct conn_state client_handshake, client_idle, client_head, client_busy,
+    client_flush, client_linger;
+
+static struct client *client_of(struct conn *conn)
+{
+    return CONTAINER_OF(conn, struct client, conn);
+}
+
+static void forget(struct client *client)
+{
+    list_remove(&client->link);
+    count_add(client->conn.worker, COUNT_CONNECTIONS_OPEN, UINT64_MAX);
+    worker_forget_client(client->conn.worker);
+}
+
+static void client_close(struct client *client)
+{
+    if (!conn_is_open(&client->conn))
+        return;
+    conn_close(&client->conn);
+    forget(client);
+}
+
+void client_abort(struct client *client)
+{
+    struct exchange *exchange = client->exchange;
+
+    if (!conn_is_open(&client->conn))
+        return;
+    client->exchange = NULL;
+    conn_abort(&client->conn);
+    if (exchange != NULL)
+        exchange_client_gone(exchange);
+    forget(client);
+}
+
+void client_close_if_idle(struct client *client)
+{
+    if (client->exchange == NULL && client->conn.state != &client_flush &&
+        client->conn.state != &client_linger)
+        client_close(client);
+}
+
+static void close_conn(struct conn *conn)
+{
+    client_close(client_of(conn));
+}
+
+static void abort_conn(struct conn *conn)
+{
+    client_abort(client_of(conn));
+}
+
+static void nothing(struct conn *conn)
+{
+    (void)conn;
+}
+
+static void become_idle(struct client *client)
+{
+    conn_set_state(&client->conn, &client_idle);
+    conn_set_timeout(&client->conn, EDGE_KEEP_ALIVE_MS);
+}
+
+/* The head is incomplete: keeps it, and lets no client take forever. */
+static void await_rest(struct client *client, struct str bytes)
+{
+    struct conn *conn = &client->conn;
+
+    if (bytes.len >= EDGE_HEAD_BYTES) {
+        count_add(conn->worker, COUNT_LIMITS, 1);
+        exchange_refuse(client, 431);
+        return;
+    }
+    if (conn->in == NULL)
+        spill_add(&conn->worker->spills, &conn->in, bytes.ptr, bytes.len);
+    if (conn->state != &client_head) {
+        conn_set_state(conn, &client_head);
+        conn_set_timeout(conn, EDGE_HEAD_MS);
+    }
+}
+
+/* <bytes> are in conn->in, or in the scratch space. True: there may be another request in conn->in. */
+static bool read_request(struct client *client, struct str bytes)
+{
+    struct conn *conn = &client->conn;
+    struct worker *worker = conn->worker;
+    struct http1_head *head = &worker->head;
+    const char *why;
+    enum http1_result result = http1_parse_request(bytes, head, &why);
+
+    if (result == HTTP1_MORE) {
+        await_rest(client, bytes);
+        return false;
+    }
+    if (result != HTTP1_DONE || head->head_bytes > EDGE_HEAD_BYTES) {
+        count_add(worker, COUNT_LIMITS, result == HTTP1_TOO_LARGE || result == HTTP1_DONE);
+        exchange_refuse(client, result == HTTP1_DONE ? 431 : head->status);
+        return false;
+    }
+    struct spill *former = TAKE(conn->in); /* the head is in it: freed when it was used */
+    if (bytes.len > head->head_bytes)
+        spill_add(&worker->spills, &conn->in, bytes.ptr + head->head_bytes,
+                  bytes.len - head->head_bytes);
+    conn_set_state(conn, &client_busy);
+    exchange_start(client, bytes);
+    spill_free(&worker->spills, former);
+    return conn->in != NULL;
+}
+
+/* Reads requests and starts them until one takes time or there are no more bytes. */
+static void client_run(struct client *client)
+{
+    struct conn *conn = &client->conn;
+    struct worker *worker = conn->worker;
+    bool kept = conn->in != NULL && conn->state != &client_head;
+
+    if (client->running)
+        return;
+    client->running = true;
+    while ((conn->state == &client_idle || conn->state == &client_head) && conn->out == NULL) {
+        struct str bytes;
+        if (kept) {
+            bytes = spill_str(conn->in);
+        } else {
+            conn->input_waits = false;
+            ssize_t n = conn_read(conn, worker->scratch, EDGE_SLOW_READ_BYTES);
+            if (n == CONN_AGAIN)
+                break;
+            if (n <= 0) {
+                client_close(client);
+                break;
+            }
+            bytes = str_from(worker->scratch, (size_t)n);
+            if (conn->in != NULL) {
+                spill_add(&worker->spills, &conn->in, bytes.ptr, bytes.len);
+                bytes = spill_str(conn->in);
+            }
+            conn->input_waits = !conn->drained;
+        }
+        kept = read_request(client, bytes);
+        if (!kept && !conn->input_waits)
+            break;
+    }
+    client->running = false;
+}
+
+static void run_conn(struct conn *conn)
+{
+    client_run(client_of(conn));
+}
+
+static void head_timeout(struct conn *conn)
+{
+    count_add(conn->worker, COUNT_TIMEOUTS, 1);
+    exchange_refuse(client_of(conn), 408);
+}
+
+static void handshake(struct conn *conn)
+{
+    switch (tls_stream_handshake(conn->tls)) {
+    case TLS_WAIT:
+        conn->awaits_room = true;
+        return;
+    case TLS_FAILED:
+        count_add(conn->worker, COUNT_HANDSHAKE_FAILURES, 1);
+        client_close(client_of(conn));
+        return;
+    case TLS_DONE:
+        count_add(conn->worker, COUNT_HANDSHAKES, 1);
+        become_idle(client_of(conn));
+        client_run(client_of(conn));
+    }
+}
+
+/* While an exchange runs its part of the work decides what an event means. */
+static void busy_readable(struct conn *conn)
+{
+    conn->input_waits = true;
+    exchange_client_readable(client_of(conn)->exchange);
+}
+
+static void busy_writable(struct conn *conn)
+{
+    exchange_client_writable(client_of(conn)->exchange);
+}
+
+static void busy_timeout(struct conn *conn)
+{
+    exchange_client_timeout(client_of(conn)->exchange);
+}
+
+/* The answer was written: says so, and reads what still comes, because closing
+ * with unread bytes would reset the connection and lose the answer. */
+static void start_linger(struct client *client)
+{
+    conn_shutdown_write(&client->conn);
+    conn_set_state(&client->conn, &client_linger);
+    conn_set_timeout(&client->conn, EDGE_LINGER_MS);
+    client_linger.on_readable(&client->conn);
+}
+
+static void flush_done(struct conn *conn)
+{
+    if (conn->out == NULL)
+        start_linger(client_of(conn));
+}
+
+static void linger_readable(struct conn *conn)
+{
+    ssize_t n;
+
+    spill_free(&conn->worker->spills, TAKE(conn->in));
+    do
+        n = conn_read(conn, conn->worker->scratch, EDGE_SLOW_READ_BYTES);
+    while (n > 0);
+    if (n != CONN_AGAIN)
+        client_close(client_of(conn));
+}
+
+static const struct conn_state client_handshake = {
+    .name = "handshake",
+    .on_readable = handshake,
+    .on_writable = handshake,
+    .on_timeout = close_conn,
+    .on_error = close_conn,
+};
+
+static const struct conn_state client_idle = {
+    .name = "idle",
+    .on_readable = run_conn,
+    .on_writable = run_conn,
+    .on_timeout = close_conn,
+    .on_error = close_conn,
+};
+
+static const struct conn_state client_head = {
+    .name = "head",
+    .on_readable = run_conn,
+    .on_writable = run_conn,
+    .on_timeout = head_timeout,
+    .on_error = close_conn,
+};
+
+static const struct conn_state client_busy = {
+    .name = "busy",
+    .on_readable = busy_readable,
+    .on_writable = busy_writable,
+    .on_timeout = busy_timeout,
+    .on_error = abort_conn,
+};
+
+static const struct conn_state client_flush = {
+    .name = "flush",
+    .on_readable = nothing,
+    .on_writable = flush_done,
+    .on_timeout = abort_conn,
+    .on_error = abort_conn,
+};
+
+static const struct conn_state client_linger = {
+    .name = "linger",
+    .on_readable = linger_readable,
+    .on_writable = nothing,
+    .on_timeout = close_conn,
+    .on_error = close_conn,
+};
+
+void client_exchange_done(struct client *client, bool keep_alive)
+{
+    struct conn *conn = &client->conn;
+
+    client->exchange = NULL;
+    if (!conn_is_open(conn))
+        return;
+    if (keep_alive && !conn->worker->stopping) {
+        become_idle(client);
+        if (conn->in != NULL || conn->input_waits)
+            client_run(client);
+    } else if (conn->out != NULL) {
+        conn_set_state(conn, &client_flush);
+        conn_set_timeout(conn, EDGE_WRITE_MS);
+    } else {
+        start_linger(client);
+    }
+}
+
+static void start_kind(struct client *client, const struct table_listener *config)
+{
+    struct conn *conn = &client->conn;
+
+    switch (config->kind) {
+    case LISTENER_TCP:
+        conn_set_state(conn, &client_busy);
+        exchange_start_tcp(client, config);
+        return;
+    case LISTENER_HTTPS:
+        conn->tls = tls_stream_new(conn->worker->view->table->tls, &conn->io);
+        conn_set_state(conn, &client_handshake);
+        conn_set_timeout(conn, EDGE_HANDSHAKE_MS);
+        return;
+    case LISTENER_HTTP:
+        conn_set_timeout(conn, EDGE_KEEP_ALIVE_MS);
+    }
+}
+
+void client_open(struct worker *worker, const struct table_listener *config, int fd,
+                 const union socket_address *address)
+{
+    struct client *client = NEW(struct client);
+
+    client->listener_id = config->id;
+    client->kind = (uint8_t)config->kind;
+    client->ip_len = (uint8_t)socket_address_format_ip(address, client->ip);
+    if (!conn_open(&client->conn, worker, fd, &client_idle)) {
+        (void)close(fd);
+        free(client);
+        return;
+    }
+    list_push(&worker->clients, &client->link);
+    count_add(worker, COUNT_CONNECTIONS, 1);
+    count_add(worker, COUNT_CONNECTIONS_OPEN, 1);
+    start_kind(client, config);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One request and its response. Chooses the route and then is served by a
+ * target (proxy.c sends the request, response.c brings back the answer), by a
+ * file (static.c), or by the edge itself (answer.c); after an upgrade it is a
+ * tunnel (tunnel.c), and a TCP listener's connection is one from the start.
+ * It pins the table it began with.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "edge/body.h"
+#include "edge/client.h"
+#include "edge/target.h"
+#include "http/http1.h"
+
+enum { EXCHANGE_MAX_ATTEMPTS = 3, REQUEST_ID_BYTES = 32, REQUEST_ID_MAX_BYTES = 128 };
+
+struct exchange {
+    struct exchange *next_free;
+    struct worker *worker;
+    struct client *client;
+    struct view *view;
+    const struct route *route; /* NULL: none was found; TCP */
+    uint32_t upstream;
+    struct target *target;      /* taken; NULL: none yet */
+    struct target_conn *server; /* NULL: not connected */
+    struct spill *head;         /* the request as it is sent, and the texts below */
+    struct str method_text;
+    struct str host;
+    struct str path;
+    struct str request_id;
+    struct body request;
+    struct body response;
+    uint64_t start_ns;
+    uint64_t sent_bytes; /* of the response's body */
+    uint64_t file_from;  /* static.c: what is left of the file to send */
+    uint64_t file_left;
+    int file_fd;
+    enum http_method method;
+    int status; /* of the answer; 0: none yet */
+    uint8_t attempts;
+    uint8_t minor_version;     /* of the client */
+    bool keep_alive;           /* the client's connection goes on after this */
+    bool upgrade;              /* the client asked for it */
+    bool wants_json;           /* error pages */
+    bool server_keep_alive;    /* the target's connection goes on after this */
+    bool request_abandoned;    /* the target does not take the rest of the body */
+    bool is_tunnel;            /* bytes are passed both ways */
+    bool client_ended;         /* tunnel: one way is over */
+    bool server_ended;
+};
+
+/* worker->head was read from <bytes>, which stay valid during the call. */
+void exchange_start(struct client *client, struct str bytes);
+/* A request that could not be read: answers <status>, then closes. */
+void exchange_refuse(struct client *client, int status);
+/* For a connection of a TCP listener. */
+void exchange_start_tcp(struct client *client, const struct table_listener *config);
+
+/* The response was handed to the client's connection in full. */
+void exchange_done(struct exchange *exchange);
+/* The response cannot be completed: an error page when it has not begun, else the connection is cut. */
+void exchange_fail(struct exchange *exchange, int status);
+/* The client is gone: ends the target's side too. Frees the exchange, not the client. */
+void exchange_client_gone(struct exchange *exchange);
+/* The client's connection failed: closes it and does the above. */
+void exchange_drop(struct exchange *exchange);
+
+/* Events of the client's connection while the exchange runs. */
+void exchange_client_readable(struct exchange *exchange);
+void exchange_client_writable(struct exchange *exchange);
+void exchange_client_timeout(struct exchange *exchange);
+
+/* Writes to the client; false: the exchange is gone. */
+MUST_CHECK bool exchange_write(struct exchange *exchange, const struct iovec *iov, int count);
+
+void exchange_free_all(struct worker *worker);
+
+/* proxy.c */
+void proxy_start(struct exchange *exchange);
+/* Gives up the target's connection and tries another; answers <status> when that is no use. */
+void proxy_retry(struct exchange *exchange, int status);
+/* Passes on what the client sends of the body, as far as it goes now. */
+void proxy_pump_request(struct exchange *exchange);
+/* Gives the connection back to the idle ones, or closes it. Releases the target. */
+void proxy_release(struct exchange *exchange, bool reuse);
+bool proxy_is_retryable(const struct exchange *exchange);
+
+/* response.c: states of a target's connection that has an exchange. */
+extern const struct conn_state response_waiting;
+extern const struct conn_state response_relaying;
+/* The client took what it was given: reads on. */
+void response_resume(struct exchange *exchange);
+
+/* tunnel.c: both connections pass on what comes, until both ways are over. */
+void tunnel_start(struct exchange *exchange);
+void tunnel_client_readable(struct exchange *exchange);
+void tunnel_client_writable(struct exchange *exchange);
+
+/* static.c */
+void static_start(struct exchange *exchange, struct str path);
+void static_resume(struct exchange *exchange);
+
+/* answer.c: answers of the edge itself; they end the exchange. */
+void answer_error(struct exchange *exchange, int status);
+void answer_redirect(struct exchange *exchange, int status, struct str location);
+/* http -> https of the same host, path and query. */
+void answer_to_https(struct exchange *exchange, uint16_t port, const struct http1_head *head);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "edge/head.h"
+#include "edge/worker.h"
+
+/* What head_write_request() adds at most beside copies of what came. */
+enum { REQUEST_EXTRA_BYTES = 512 };
+
+char *head_put_number(char *at, uint64_t number)
+{
+    char digits[20];
+    size_t len = 0;
+
+    do
+        digits[sizeof digits - ++len] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return head_put(at, str_from(digits + sizeof digits - len, len));
+}
+
+static bool is_replaced_in_request(const struct http_header *header)
+{
+    switch ((int)header->id) {
+    case HTTP_HOST:
+    case HTTP_X_FORWARDED_FOR:
+    case HTTP_X_FORWARDED_HOST:
+    case HTTP_X_FORWARDED_PROTO:
+    case HTTP_X_REQUEST_ID:
+        return true;
+    default:
+        return header->hop_by_hop;
+    }
+}
+
+/* Behind the CRLF of the line of <header>. */
+static const char *line_end(const struct http_header *header)
+{
+    const char *at = header->value.ptr + header->value.len;
+
+    while (*at != '\n')
+        at++;
+    return at + 1;
+}
+
+/* Copies the header lines of <head> in runs, without those that <is_dropped> names. */
+static inline char *copy_lines(const struct http1_head *head, char *at,
+                               bool (*is_dropped)(const struct http_header *))
+{
+    const char *run = NULL;
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+        bool dropped = is_dropped(header);
+        if (!dropped && run == NULL)
+            run = header->name.ptr;
+        if (dropped && run != NULL) {
+            at = head_put(at, str_from(run, (size_t)(header->name.ptr - run)));
+            run = NULL;
+        }
+    }
+    if (run == NULL)
+        return at;
+    const char *end = line_end(&head->headers[head->header_count - 1]);
+    return head_put(at, str_from(run, (size_t)(end - run)));
+}
+
+static bool is_sane_id(struct str id)
+{
+    if (id.len == 0 || id.len > REQUEST_ID_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < id.len; i++)
+        if (!http_is(id.ptr[i], HTTP_CLASS_TOKEN))
+            return false;
+    return true;
+}
+
+static char *put_request_id(struct exchange *exchange, struct str given, char *at)
+{
+    at = HEAD_PUT(at, "X-Request-Id: ");
+    if (is_sane_id(given)) {
+        exchange->request_id = str_from(at, given.len);
+        at = head_put(at, given);
+    } else {
+        worker_random_id(exchange->worker, at);
+        exchange->request_id = str_from(at, REQUEST_ID_BYTES);
+        at += REQUEST_ID_BYTES;
+    }
+    return HEAD_PUT(at, "\r\n");
+}
+
+static char *put_forwarded(struct exchange *exchange, const struct http1_head *head, char *at)
+{
+    const struct client *client = exchange->client;
+    struct str request_id = {0};
+
+    at = HEAD_PUT(at, "X-Forwarded-For: ");
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+        if (header->id == HTTP_X_FORWARDED_FOR && header->value.len > 0) {
+            at = head_put(at, header->value);
+            at = HEAD_PUT(at, ", ");
+        } else if (header->id == HTTP_X_REQUEST_ID) {
+            request_id = header->value;
+        }
+    }
+    at = head_put(at, str_from(client->ip, client->ip_len));
+    at = client->kind == LISTENER_HTTPS ? HEAD_PUT(at, "\r\nX-Forwarded-Proto: https\r\n")
+                                        : HEAD_PUT(at, "\r\nX-Forwarded-Proto: http\r\n");
+    if (head->host.len > 0) {
+        at = HEAD_PUT(at, "X-Forwarded-Host: ");
+        at = head_put(at, head->host);
+        at = HEAD_PUT(at, "\r\n");
+    }
+    return put_request_id(exchange, request_id, at);
+}
+
+/* "GET /path?query HTTP/1.1" and Host; absolute form becomes origin form. */
+static char *put_request_line(struct exchange *exchange, const struct http1_head *head, char *at)
+{
+    exchange->method_text = str_from(at, head->method_text.len);
+    at = head_put(at, head->method_text);
+    *at++ = ' ';
+    struct str path = head->path.len > 0 ? head->path : STR("*");
+    exchange->path = str_from(at, path.len);
+    at = head_put(at, path);
+    if (head->query.ptr != NULL) {
+        *at++ = '?';
+        at = head_put(at, head->query);
+    }
+    at = HEAD_PUT(at, " HTTP/1.1\r\nHost: ");
+    exchange->host = str_from(at, head->host.len);
+    at = head_put(at, head->host);
+    return HEAD_PUT(at, "\r\n");
+}
+
+void head_write_request(struct exchange *exchange)
+{
+    const struct http1_head *head = &exchange->worker->head;
+    size_t room = head->head_bytes + 3 * head->host.len + 2 * head->header_count +
+                  REQUEST_EXTRA_BYTES;
+
+    exchange->head = spill_new(&exchange->worker->spills, room);
+    char *at = put_request_line(exchange, head, exchange->head->bytes);
+    at = copy_lines(head, at, is_replaced_in_request);
+    at = put_forwarded(exchange, head, at);
+    if (head->framing == HTTP_CHUNKED)
+        at = HEAD_PUT(at, "Transfer-Encoding: chunked\r\n");
+    if (exchange->upgrade) {
+        at = HEAD_PUT(at, "Connection: upgrade\r\nUpgrade: ");
+        at = head_put(at, head->upgrade_protocol);
+        at = HEAD_PUT(at, "\r\n");
+    }
+    at = HEAD_PUT(at, "\r\n");
+    exchange->head->end = (uint32_t)(at - exchange->head->bytes);
+    assert(exchange->head->end <= exchange->head->cap);
+}
+
+void head_keep_texts(struct exchange *exchange)
+{
+    const struct http1_head *head = &exchange->worker->head;
+    size_t room = head->head_bytes + head->host.len + REQUEST_EXTRA_BYTES;
+
+    exchange->head = spill_new(&exchange->worker->spills, room);
+    char *at = put_request_line(exchange, head, exchange->head->bytes);
+    at = put_request_id(exchange, http1_header(head, HTTP_X_REQUEST_ID), at);
+    exchange->head->end = (uint32_t)(at - exchange->head->bytes);
+}
+
+static bool is_replaced_in_response(const struct http_header *header)
+{
+    return header->hop_by_hop;
+}
+
+/* A second Content-Length, or one beside chunks, was refused by the parser; what is left is right
+ * for a client except where the body goes as chunks or to the end of the connection. */
+static bool is_replaced_with_length(const struct http_header *header)
+{
+    return header->hop_by_hop || header->id == HTTP_CONTENT_LENGTH;
+}
+
+static char *put_status_line(const struct http1_head *head, char *at)
+{
+    at = HEAD_PUT(at, "HTTP/1.1 ");
+    at = head_put_number(at, (uint64_t)head->status);
+    *at++ = ' ';
+    at = head_put(at, head->reason);
+    return HEAD_PUT(at, "\r\n");
+}
+
+static uint64_t names_present(const struct http1_head *head)
+{
+    uint64_t present = 0;
+
+    static_assert(HTTP_NAME_COUNT <= 64, "a bit for each name");
+    for (size_t i = 0; i < head->header_count; i++)
+        present |= UINT64_C(1) << head->headers[i].id;
+    return present;
+}
+
+static bool is_missing(uint64_t present, enum http_name name)
+{
+    return (present & (UINT64_C(1) << name)) == 0;
+}
+
+char *head_write_route_headers(const struct exchange *exchange, uint64_t present, char *at)
+{
+    const struct route *route = exchange->route;
+
+    if (route == NULL)
+        return at;
+    if (route->hsts && exchange->client->kind == LISTENER_HTTPS &&
+        is_missing(present, HTTP_STRICT_TRANSPORT_SECURITY))
+        at = HEAD_PUT(at, "Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n");
+    if (route->security_headers) {
+        if (is_missing(present, HTTP_X_FRAME_OPTIONS))
+            at = HEAD_PUT(at, "X-Frame-Options: DENY\r\n");
+        if (is_missing(present, HTTP_X_CONTENT_TYPE_OPTIONS))
+            at = HEAD_PUT(at, "X-Content-Type-Options: nosniff\r\n");
+        if (is_missing(present, HTTP_X_XSS_PROTECTION))
+            at = HEAD_PUT(at, "X-XSS-Protection: 1; mode=block\r\n");
+    }
+    if (route->cache_control.len > 0 && is_missing(present, HTTP_CACHE_CONTROL)) {
+        at = HEAD_PUT(at, "Cache-Control: ");
+        at = head_put(at, route->cache_control);
+        at = HEAD_PUT(at, "\r\n");
+    }
+    return at;
+}
+
+static char *put_connection(const struct exchange *exchange, const struct http1_head *head, char *at)
+{
+    if (head->status == 101) {
+        at = HEAD_PUT(at, "Connection: upgrade\r\nUpgrade: ");
+        at = head_put(at, head->upgrade_protocol);
+        return HEAD_PUT(at, "\r\n");
+    }
+    if (!exchange->keep_alive)
+        return HEAD_PUT(at, "Connection: close\r\n");
+    return exchange->minor_version == 0 ? HEAD_PUT(at, "Connection: keep-alive\r\n") : at;
+}
+
+size_t head_write_response(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    const struct http1_head *head = &worker->head;
+    uint64_t present = names_present(head);
+    bool whole = head->status >= 200;
+    char *at = put_status_line(head, worker->head_bytes);
+
+    at = copy_lines(head, at,
+                    exchange->response.framing == HTTP_CHUNKED ? is_replaced_with_length
+                                                               : is_replaced_in_response);
+    if (whole && is_missing(present, HTTP_DATE)) {
+        at = HEAD_PUT(at, "Date: ");
+        at = head_put(at, str_of(worker_date(worker)));
+        at = HEAD_PUT(at, "\r\n");
+    }
+    if (whole)
+        at = head_write_route_headers(exchange, present, at);
+    if (whole && exchange->response.chunk_out)
+        at = HEAD_PUT(at, "Transfer-Encoding: chunked\r\n");
+    if (whole || head->status == 101)
+        at = put_connection(exchange, head, at);
+    at = HEAD_PUT(at, "\r\n");
+    return (size_t)(at - worker->head_bytes);
+}

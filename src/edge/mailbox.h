@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Letters between the main thread and a worker: rare (a new table, a listener,
+ * a target that went idle), so a mutex and a list; the request path never comes
+ * here. The receiver's loop watches the eventfd.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/base.h"
+#include "io/loop.h"
+
+struct err;
+struct table;
+
+enum letter_kind {
+    LETTER_TABLE,      /* to a worker: use <table> (a reference) */
+    LETTER_LISTENER,   /* to a worker: accept on <fd>, known as <number> */
+    LETTER_ACCESS_LOG, /* to a worker: lines are wanted */
+    LETTER_STOP,       /* to a worker: no new work */
+    LETTER_IDLE,       /* from a worker: no request left for target <text> since table <number> */
+    LETTER_STOPPED,    /* from a worker: the last connection is gone */
+};
+
+struct letter {
+    struct letter *next;
+    enum letter_kind kind;
+    uint64_t number;
+    struct table *table;
+    int fd;
+    char *text; /* owned */
+};
+
+struct mailbox {
+    pthread_mutex_t lock;
+    struct letter *first;
+    struct letter **end;
+    int event_fd;
+    struct watch watch;
+    void (*on_letter)(struct mailbox *mailbox, struct letter *letter);
+};
+
+/* <on_letter> runs in <loop>; the letter is freed after it. */
+MUST_CHECK bool mailbox_open(struct mailbox *mailbox, struct loop *loop,
+                             void (*on_letter)(struct mailbox *, struct letter *), struct err *err);
+void mailbox_close(struct mailbox *mailbox, struct loop *loop);
+/* From any thread. */
+void mailbox_send(struct mailbox *mailbox, const struct letter *letter);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <sys/random.h>
+
+#include "base/err.h"
+#include "edge/client.h"
+#include "edge/exchange.h"
+#include "edge/worker.h"
+
+static void bury_dead(struct deferred *deferred)
+{
+    struct worker *worker = CONTAINER_OF(deferred, struct worker, burial);
+
+    while (worker->dead != NULL) {
+        struct conn *first = worker->dead;
+        worker->dead = first->next_dead;
+        free(first); /* a conn is the first member of whatever it is part of */
+    }
+}
+
+static_assert(offsetof(struct client, conn) == 0, "freed as a client");
+static_assert(offsetof(struct target_conn, conn) == 0, "freed as a target_conn");
+
+void worker_bury(struct worker *worker, struct conn *conn)
+{
+    conn->next_dead = worker->dead;
+    worker->dead = conn;
+    loop_defer(worker->loop, &worker->burial, bury_dead);
+}
+
+void worker_report(struct worker *worker, enum letter_kind kind, uint64_t number, struct str text)
+{
+    char *copy = mem_new(text.len + 1);
+
+    if (text.len > 0)
+        memcpy(copy, text.ptr, text.len);
+    mailbox_send(worker->main, &(struct letter){.kind = kind, .number = number, .text = copy});
+}
+
+const char *worker_date(struct worker *worker)
+{
+    uint64_t second = loop_now_ns(worker->loop) / NS_PER_SECOND;
+
+    if (second != worker->date_second) {
+        worker->date_second = second;
+        clock_format_http(clock_wall_ms() / 1000, worker->http_date);
+    }
+    return worker->http_date;
+}
+
+/* splitmix64 (Steele, Lea and Flood, 2014): distinct and well spread, not secret. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+void worker_random_id(struct worker *worker, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t half = 0; half < 2; half++) {
+        uint64_t bits = next_random(&worker->random[half]);
+        for (size_t i = 0; i < 16; i++, bits >>= 4)
+            ret[half * 16 + i] = digits[bits & 15];
+    }
+}
+
+static void on_stop_timeout(struct timer *timer, uint64_t now_ns)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, stop_timer);
+
+    (void)now_ns;
+    LIST_FOR_EACH (link, &worker->clients)
+        client_abort(CONTAINER_OF(link, struct client, link));
+}
+
+static void end_when_empty(struct worker *worker)
+{
+    if (!worker->stopping || !list_is_empty(&worker->clients))
+        return;
+    timer_clear(&worker->stop_timer);
+    access_log_flush(worker);
+    loop_stop(worker->loop);
+}
+
+void worker_forget_client(struct worker *worker)
+{
+    end_when_empty(worker);
+}
+
+static void stop_soon(struct worker *worker)
+{
+    worker->stopping = true;
+    listener_close_unused(worker, true);
+    timer_set(worker->loop, &worker->stop_timer,
+              loop_now_ns(worker->loop) + EDGE_STOP_MS * NS_PER_MS, on_stop_timeout);
+    LIST_FOR_EACH (link, &worker->clients)
+        client_close_if_idle(CONTAINER_OF(link, struct client, link));
+    end_when_empty(worker);
+}
+
+static void on_letter(struct mailbox *mailbox, struct letter *letter)
+{
+    struct worker *worker = CONTAINER_OF(mailbox, struct worker, inbox);
+
+    switch (letter->kind) {
+    case LETTER_TABLE:
+        (void)view_new(worker, letter->table);
+        listener_close_unused(worker, false);
+        break;
+    case LETTER_LISTENER:
+        listener_open(worker, (uint32_t)letter->number, letter->fd);
+        break;
+    case LETTER_ACCESS_LOG:
+        worker->access_log.wanted = true;
+        break;
+    case LETTER_STOP:
+        stop_soon(worker);
+        break;
+    case LETTER_IDLE:
+    case LETTER_STOPPED:
+        assert(!"a worker's own letter came back");
+    }
+}
+
+static void *run(void *arg)
+{
+    struct worker *worker = arg;
+
+    loop_run(worker->loop);
+    worker_report(worker, LETTER_STOPPED, worker->index, (struct str){0});
+    return NULL;
+}
+
+struct worker *worker_start(unsigned index, struct mailbox *main, struct log_flusher *flusher,
+                            struct err *err)
+{
+    struct worker *worker = NEW(struct worker);
+
+    worker->index = index;
+    worker->main = main;
+    worker->access_log.flusher = flusher;
+    list_init(&worker->listeners);
+    list_init(&worker->clients);
+    list_init(&worker->targets);
+    ssize_t drawn = getrandom(worker->random, sizeof worker->random, 0);
+    assert(drawn == sizeof worker->random);
+    worker->loop = loop_new(NULL, err);
+    if (worker->loop == NULL || !mailbox_open(&worker->inbox, worker->loop, on_letter, err)) {
+        loop_free(worker->loop);
+        free(worker);
+        return NULL;
+    }
+    int failed = pthread_create(&worker->thread, NULL, run, worker);
+    if (failed != 0) {
+        mailbox_close(&worker->inbox, worker->loop);
+        loop_free(worker->loop);
+        free(worker);
+        (void)err_set(err, ERR_SYSTEM, "cannot start a thread: error %d", failed);
+        return NULL;
+    }
+    return worker;
+}
+
+void worker_join(struct worker *worker)
+{
+    (void)pthread_join(worker->thread, NULL);
+    if (worker->view != NULL)
+        view_unref(worker, worker->view);
+    exchange_free_all(worker);
+    bury_dead(&worker->burial);
+    spill_pool_done(&worker->spills);
+    mailbox_close(&worker->inbox, worker->loop);
+    loop_free(worker->loop);
+    free(worker);
+}

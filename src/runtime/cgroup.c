@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <dirent.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "runtime/cgroup.h"
+
+static const char root[] = "/sys/fs/cgroup";
+
+bool cgroup_is_v2(void)
+{
+    struct statfs fs;
+    return statfs(root, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+bool cgroup_has(const char *controller)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    AUTO(buf_done) struct buf text = {0};
+    struct err ignored;
+
+    if (!cgroup_is_v2())
+        return file_is_dir(arena_printf(&arena, "%s/%s", root, controller));
+    if (!file_read("/sys/fs/cgroup/cgroup.controllers", 4096, &text, &ignored))
+        return false;
+    struct str rest = str_trim(buf_str(&text));
+    while (rest.ptr != NULL)
+        if (str_is(str_cut(&rest, ' '), controller))
+            return true;
+    return false;
+}
+
+static bool read_file(const char *id, const char *controller, const char *name, struct buf *ret)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    struct err ignored;
+    const char *path = cgroup_is_v2()
+                           ? arena_printf(&arena, "%s/ishizue/%s/%s", root, id, name)
+                           : arena_printf(&arena, "%s/%s/ishizue/%s/%s", root, controller, id,
+                                          name);
+    buf_clear(ret);
+    return file_read(path, 64 * 1024, ret, &ignored);
+}
+
+static uint64_t read_number(const char *id, const char *controller, const char *name)
+{
+    AUTO(buf_done) struct buf text = {0};
+    uint64_t value = 0;
+
+    if (!read_file(id, controller, name, &text) ||
+        !str_to_u64(str_trim(buf_str(&text)), UINT64_MAX, &value))
+        return 0;
+    return value;
+}
+
+/* The number after <key> in a file of "key number" lines; 0 when it is not there. */
+static uint64_t read_key(const char *id, const char *controller, const char *name, const char *key)
+{
+    AUTO(buf_done) struct buf text = {0};
+    uint64_t value = 0;
+
+    if (!read_file(id, controller, name, &text))
+        return 0;
+    struct str rest = buf_str(&text);
+    while (rest.ptr != NULL) {
+        struct str line = str_cut(&rest, '\n');
+        struct str word = str_cut(&line, ' ');
+        if (str_is(word, key) && str_to_u64(str_trim(line), UINT64_MAX, &value))
+            return value;
+    }
+    return 0;
+}
+
+bool cgroup_usage(const char *id, struct runtime_usage *ret, struct err *err)
+{
+    AUTO(buf_done) struct buf text = {0};
+    bool v2 = cgroup_is_v2();
+    uint64_t used, cache;
+
+    if (!read_file(id, "pids", "pids.current", &text))
+        return err_set(err, ERR_NOT_FOUND, "instance '%s' has no control group", id);
+    ret->pids = (uint32_t)read_number(id, "pids", "pids.current");
+    if (v2) {
+        ret->cpu_ns = read_key(id, "cpu", "cpu.stat", "usage_usec") * 1000;
+        used = read_number(id, "memory", "memory.current");
+        cache = read_key(id, "memory", "memory.stat", "inactive_file");
+    } else {
+        ret->cpu_ns = read_number(id, "cpuacct", "cpuacct.usage");
+        used = read_number(id, "memory", "memory.usage_in_bytes");
+        cache = read_key(id, "memory", "memory.stat", "total_inactive_file");
+    }
+    /* Page cache that goes away when memory is wanted is not counted, as others do it. */
+    ret->memory_bytes = used - MIN(used, cache);
+    return true;
+}
+
+bool cgroup_was_out_of_memory(const char *id)
+{
+    return read_key(id, "memory", cgroup_is_v2() ? "memory.events" : "memory.oom_control",
+                    "oom_kill") > 0;
+}
+
+void cgroup_remove(const char *id)
+{
+    AUTO(arena_done) struct arena arena = {0};
+
+    if (cgroup_is_v2()) {
+        (void)rmdir(arena_printf(&arena, "%s/ishizue/%s", root, id));
+        return;
+    }
+    DIR *dir = opendir(root);
+    const struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        if (entry->d_name[0] != '.')
+            (void)rmdir(arena_printf(&arena, "%s/%s/ishizue/%s", root, entry->d_name, id));
+    if (dir != NULL)
+        (void)closedir(dir);
+}

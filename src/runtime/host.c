@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The embedded runtime: instances over the machine's own root file system, by
+ * conmon and an OCI runtime.
+ */
+#include "base/base.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "runtime/cgroup.h"
+#include "runtime/host_priv.h"
+#include "runtime/rootfs.h"
+
+bool host_check_id(const char *id, struct err *err)
+{
+    size_t len = strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    if (len == 0 || len > RUNTIME_ID_MAX || id[len] != '\0' || id[0] == '-')
+        return err_set(err, ERR_INVALID,
+                       "'%.80s' is no instance id: 1 to %d of a-z, 0-9 and '-'", id,
+                       RUNTIME_ID_MAX);
+    return true;
+}
+
+static const char *instance_path(const char *folder, struct arena *arena, const char *id,
+                                 const char *name)
+{
+    if (name == NULL)
+        return arena_printf(arena, "%s/instances/%s", folder, id);
+    return arena_printf(arena, "%s/instances/%s/%s", folder, id, name);
+}
+
+const char *host_run_path(const struct host *host, struct arena *arena, const char *id,
+                          const char *name)
+{
+    return instance_path(host->run_dir, arena, id, name);
+}
+
+const char *host_state_path(const struct host *host, struct arena *arena, const char *id,
+                            const char *name)
+{
+    return instance_path(host->state_dir, arena, id, name);
+}
+
+const char *host_find_program(struct arena *arena, const char *name)
+{
+    static const char *const folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                          "/usr/bin"};
+
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        const char *path = arena_printf(arena, "%s/%s", folders[i], name);
+        if (access(path, X_OK) == 0)
+            return path;
+    }
+    return NULL;
+}
+
+/* runc first: crun of Debian 12 refuses a machine with the mixture of both control group versions.
+ */
+static bool find_programs(struct host *host, struct err *err)
+{
+    host->conmon = host_find_program(&host->arena, "conmon");
+    host->oci = host_find_program(&host->arena, "runc");
+    if (host->oci == NULL && cgroup_is_v2())
+        host->oci = host_find_program(&host->arena, "crun");
+    if (host->conmon == NULL)
+        return err_set(err, ERR_PROGRAM, "the program 'conmon' is missing; install the package "
+                                         "conmon");
+    if (host->oci == NULL)
+        return err_set(err, ERR_PROGRAM, "the program 'runc' is missing; install the package runc");
+    return true;
+}
+
+static bool host_check(struct runtime *runtime, struct err *err)
+{
+    if (geteuid() != 0)
+        return err_set(err, ERR_DENIED, "the host runtime needs root");
+    return find_programs(host_of(runtime), err) && rootfs_check_machine(err);
+}
+
+static const struct runtime_image *host_image_find(struct runtime *runtime,
+                                                   const struct compose_service *service,
+                                                   struct err *err)
+{
+    static const struct runtime_image plain = {0};
+    const struct host *host = host_of(runtime);
+    AUTO(arena_done) struct arena arena = {0};
+    const char *version;
+
+    if (service->build.present || service->image == NULL) {
+        if (service->x.host.present)
+            return &plain;
+        err_set(err, ERR_NOT_FOUND,
+                "service '%s' is built from a Dockerfile, which the host runtime cannot do; add "
+                "x-ishizue.host with build and command, or use runtime: docker",
+                service->name);
+        return NULL;
+    }
+    const struct recipe *recipe = recipes_find(&host->recipes, service->image);
+    if (recipe != NULL)
+        return recipe_find_version(recipe, service->image, &arena, &version, err) ? &recipe->image
+                                                                                   : NULL;
+    if (service->x.host.present)
+        return &plain;
+    err_set(err, ERR_NOT_FOUND,
+            "no recipe stands in for the image '%s' of service '%s'; add x-ishizue.host with a "
+            "command, or use runtime: docker",
+            service->image, service->name);
+    return NULL;
+}
+
+/* conmon writes to a temporary name and renames. One for an instance that is not there is left over
+ * from a removal. */
+static void take_exit(struct host *host, const char *id)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    struct err ignored;
+
+    if (!host_check_id(id, &ignored))
+        return;
+    if (file_exists(host_run_path(host, &arena, id, NULL)))
+        host->on_exit(host->arg, id);
+    else
+        (void)unlink(arena_printf(&arena, "%s/exits/%s", host->run_dir, id));
+}
+
+static void on_exits(struct watch *watch, uint32_t events, uint64_t now_ns)
+{
+    struct host *host = CONTAINER_OF(watch, struct host, exits);
+    union {
+        struct inotify_event align;
+        char bytes[8192];
+    } all;
+
+    (void)events;
+    (void)now_ns;
+    ssize_t n = read(watch->fd, all.bytes, sizeof all.bytes);
+    for (ssize_t at = 0; at < n;) {
+        struct inotify_event event;
+        memcpy(&event, all.bytes + at, sizeof event);
+        if (event.len > 0)
+            take_exit(host, all.bytes + at + sizeof event);
+        at += (ssize_t)(sizeof event + event.len);
+    }
+}
+
+static bool watch_exits(struct host *host, struct err *err)
+{
+    const char *path = arena_printf(&host->arena, "%s/exits", host->run_dir);
+    AUTO(fd_close) int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    if (fd < 0 || inotify_add_watch(fd, path, IN_MOVED_TO) < 0)
+        return err_sys(err, "cannot watch '%s'", path);
+    if (!watch_add(host->loop, &host->exits, fd, EPOLLIN, on_exits, err))
+        return false;
+    (void)TAKE_FD(fd);
+    return true;
+}
+
+static bool make_folders(struct host *host, struct err *err)
+{
+    struct arena *arena = &host->arena;
+    const char *const folders[] = {
+        arena_printf(arena, "%s/instances", host->state_dir),
+        arena_printf(arena, "%s/trees", host->state_dir),
+        arena_printf(arena, "%s/cache", host->state_dir),
+        arena_printf(arena, "%s/instances", host->run_dir),
+        arena_printf(arena, "%s/netns", host->run_dir),
+        arena_printf(arena, "%s/exits", host->run_dir),
+        arena_printf(arena, "%s/builds", host->run_dir),
+        host->oci_root,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+        if (!file_make_dirs(folders[i], 0700, err))
+            return false;
+    return true;
+}
+
+static void host_free(struct runtime *runtime)
+{
+    if (runtime == NULL)
+        return;
+    struct host *host = host_of(runtime);
+    if (watch_is_active(&host->exits)) {
+        int fd = host->exits.fd;
+        watch_remove(host->loop, &host->exits);
+        fd_close(fd);
+    }
+    arena_done(&host->arena);
+    free(host);
+}
+AUTO_TYPE(struct runtime *, host_free)
+
+static const struct runtime_ops host_ops = {
+    .name = "host",
+    .check = host_check,
+    .image_find = host_image_find,
+    .build_key = build_key,
+    .build = build_start,
+    .start = instance_start,
+    .signal = instance_signal,
+    .remove = instance_remove,
+    .inspect = instance_inspect,
+    .usage = instance_usage,
+    .list = instance_list,
+    .exec = exec_run,
+    .exec_argv = exec_argv,
+    .log_reopen = instance_log_reopen,
+    .network_apply = network_apply,
+    .free = host_free,
+};
+
+/* They are part of mount options, where these bytes have a meaning. */
+static bool check_folder(const char *path, struct err *err)
+{
+    if (path[0] != '/' || strpbrk(path, ":,\\ \n") != NULL || strlen(path) > 200)
+        return err_set(err, ERR_INVALID,
+                       "the folder '%.200s' cannot be used: an absolute path of at most 200 bytes "
+                       "without ':', ',', '\\' and blanks is needed",
+                       path);
+    return true;
+}
+
+struct runtime *host_runtime_new(const struct runtime_config *config, struct err *err)
+{
+    struct host *host = NEW(struct host);
+    AUTO(host_free) struct runtime *runtime = &host->runtime;
+
+    host->runtime.ops = &host_ops;
+    host->loop = config->loop;
+    host->on_exit = config->on_exit;
+    host->arg = config->arg;
+    host->state_dir = arena_text(&host->arena, config->state_dir);
+    host->run_dir = arena_text(&host->arena, config->run_dir);
+    host->images_dir = arena_text(&host->arena, config->images_dir);
+    host->oci_root = arena_printf(&host->arena, "%s/oci", host->run_dir);
+    if (!check_folder(host->state_dir, err) || !check_folder(host->run_dir, err) ||
+        !host_check(runtime, err) || !make_folders(host, err) ||
+        !rootfs_make_mask(arena_printf(&host->arena, "%s/mask", host->state_dir), err) ||
+        !recipes_load(host->images_dir, &host->arena, &host->recipes, err) ||
+        !watch_exits(host, err))
+        return NULL;
+    return TAKE(runtime);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The host runtime's own parts. One struct host, owned by whoever called
+ * host_runtime_new(), used on the daemon's thread only.
+ *
+ * On disk, and nothing else is remembered:
+ *     <state_dir>/mask/                   overlay layer that hides the machine's own things
+ *     <state_dir>/instances/<id>/         upper/ and work/ of the instance's root; its name is what
+ *                                         list() gives
+ *     <state_dir>/trees/<system>/<service>/<key>/   built trees, <key>.deps names the layer below
+ *     <state_dir>/cache/<system>/         HOME of build steps
+ *     <run_dir>/instances/<id>/           the OCI bundle: config.json, rootfs/, pid, started
+ *     <run_dir>/netns/<id>                the instance's network namespace
+ *     <run_dir>/exits/<id>                exit status, written by conmon
+ *     <run_dir>/oci/                      the OCI runtime's state
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "io/loop.h"
+#include "runtime/recipe.h"
+#include "runtime/runtime.h"
+
+struct host {
+    struct runtime runtime; /* first: a struct runtime * is a struct host * */
+    struct arena arena;     /* paths and recipes, for as long as the runtime */
+    struct loop *loop;
+    const char *state_dir;
+    const char *run_dir;
+    const char *images_dir;
+    const char *oci_root; /* <run_dir>/oci */
+    const char *oci;      /* path of runc or crun */
+    const char *conmon;
+    struct recipes recipes;
+    struct watch exits; /* inotify on <run_dir>/exits */
+    runtime_exit_fn *on_exit;
+    void *arg;
+};
+
+static inline struct host *host_of(struct runtime *runtime)
+{
+    return CONTAINER_OF(runtime, struct host, runtime);
+}
+
+/* Is <id> one to [a-z0-9-] of at most RUNTIME_ID_MAX bytes? Everything that
+ * makes a path from an id asks first. */
+MUST_CHECK bool host_check_id(const char *id, struct err *err);
+
+/* "<run_dir>/instances/<id>" and so on; <name> NULL: the folder itself. */
+const char *host_run_path(const struct host *host, struct arena *arena, const char *id,
+                          const char *name);
+const char *host_state_path(const struct host *host, struct arena *arena, const char *id,
+                            const char *name);
+
+/* Where <name> is in PATH, or NULL. */
+const char *host_find_program(struct arena *arena, const char *name);
+
+/* instance.c: the operations of the table that are about one instance. */
+bool instance_start(struct runtime *runtime, const struct instance_spec *spec,
+                    runtime_done_fn *done, void *arg, struct err *err);
+bool instance_signal(struct runtime *runtime, const char *id, int signo, struct err *err);
+bool instance_remove(struct runtime *runtime, const char *id, runtime_done_fn *done, void *arg,
+                     struct err *err);
+bool instance_inspect(struct runtime *runtime, const char *id, struct runtime_status *ret,
+                      struct err *err);
+bool instance_usage(struct runtime *runtime, const char *id, struct runtime_usage *ret,
+                    struct err *err);
+bool instance_list(struct runtime *runtime, runtime_list_fn *fn, void *arg, struct err *err);
+bool instance_log_reopen(struct runtime *runtime, const char *id, struct err *err);
+
+/* exec.c */
+bool exec_run(struct runtime *runtime, const char *id, const struct compose_texts *argv,
+              uint64_t timeout_ms, runtime_exec_fn *done, void *arg, struct err *err);
+bool exec_argv(struct runtime *runtime, const char *id, bool tty, const char *user,
+               const char *working_dir, const struct compose_pairs *environment,
+               struct arena *arena, struct compose_texts *ret, struct err *err);
+
+/* build.c */
+bool build_key(struct runtime *runtime, const struct build_spec *spec, struct arena *arena,
+               const char **ret_tree, bool *ret_ready, struct err *err);
+bool build_start(struct runtime *runtime, const struct build_spec *spec, const char *tree,
+                 runtime_output_fn *output, runtime_done_fn *done, void *arg, struct err *err);
+
+/* network.c */
+bool network_apply(struct runtime *runtime, const struct runtime_network *wanted, struct err *err);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The root file system of an instance: an overlay of its own writable folder,
+ * an optional built tree, a mask that hides what is not the program's business,
+ * and the machine's `/` without what is mounted on it. Nothing is copied.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/base.h"
+
+struct err;
+
+/* Makes the mask in <folder>: of the machine's top level only bin, etc, lib*,
+ * sbin and usr stay visible, and not all of etc. What is there already stays. */
+MUST_CHECK bool rootfs_make_mask(const char *folder, struct err *err);
+
+/* /usr and the like must be part of the root file system to be seen in an overlay of it. */
+MUST_CHECK bool rootfs_check_machine(struct err *err);
+
+struct rootfs {
+    const char *target; /* where it appears */
+    const char *upper;
+    const char *work;
+    const char *const *layers; /* between upper and the machine, topmost first */
+    size_t layer_count;
+};
+
+/* Makes the folders and mounts. A mount that is there already is replaced. */
+MUST_CHECK bool rootfs_mount(const struct rootfs *rootfs, struct err *err);
+/* Not mounted, or not there, is success. */
+MUST_CHECK bool rootfs_unmount(const char *target, struct err *err);
+
+/* <path> is absolute inside; makes it (and its parents, owned by root) in the folder <root>. */
+MUST_CHECK bool rootfs_make_dir(const char *root, const char *path, mode_t mode, uid_t owner,
+                                struct err *err);
+
+/* What /etc/passwd and friends say inside. */
+struct rootfs_names {
+    const char *user; /* of <uid> */
+    uid_t uid;
+    const char *home;
+    const char *hostname;
+    const char *address; /* NULL: the machine's network */
+    const struct runtime_host *hosts;
+    size_t host_count;
+};
+
+/* Writes etc/{passwd,group,hosts,hostname,resolv.conf} below <upper>. */
+MUST_CHECK bool rootfs_write_names(const char *upper, const struct rootfs_names *names,
+                                   struct err *err);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "json/json.h"
+
+static void what_was_parsed_is_written_the_same_with_sorted_keys(void **state)
+{
+    (void)state;
+    AUTO(json_unref) json_t *value = NULL;
+    AUTO(buf_done) struct buf out = {0};
+    struct err err;
+
+    assert_true(json_parse(STR("{\"b\": [1, true, null], \"a\": \"x\"}"), 100, &value, &err));
+    json_format(value, false, &out);
+    assert_string_equal(buf_text(&out), "{\"a\":\"x\",\"b\":[1,true,null]}");
+    buf_clear(&out);
+    json_format(json_object_get(value, "b"), true, &out);
+    assert_string_equal(buf_text(&out), "[\n  1,\n  true,\n  null\n]");
+}
+
+static void an_error_names_line_and_column(void **state)
+{
+    (void)state;
+    json_t *value = NULL;
+    struct err err = {0};
+
+    assert_false(json_parse(STR("{\n  \"a\": }"), 100, &value, &err));
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_non_null(strstr(err.text, "line 2, column 8"));
+    assert_false(json_parse(STR(""), 100, &value, &err));
+    assert_false(json_parse(STR("{\"a\":1,\"a\":2}"), 100, &value, &err));
+    assert_non_null(strstr(err.text, "duplicate"));
+    assert_null(value);
+}
+
+static void too_long_and_too_deep_are_refused(void **state)
+{
+    (void)state;
+    AUTO(buf_done) struct buf deep = {0};
+    AUTO(json_unref) json_t *value = NULL;
+    json_t *none = NULL;
+    struct err err;
+
+    assert_false(json_parse(STR("[1,2]"), 4, &none, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    for (int i = 0; i < JSON_DEPTH_MAX; i++)
+        buf_add_char(&deep, '[');
+    for (int i = 0; i < JSON_DEPTH_MAX; i++)
+        buf_add_char(&deep, ']');
+    assert_true(json_parse(buf_str(&deep), 1000, &value, &err));
+    buf_clear(&deep);
+    for (int i = 0; i <= JSON_DEPTH_MAX; i++)
+        buf_add_char(&deep, '[');
+    assert_false(json_parse(buf_str(&deep), 1000, &none, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+}
+
+static void brackets_inside_text_do_not_count_as_depth(void **state)
+{
+    (void)state;
+    AUTO(buf_done) struct buf text = {0};
+    AUTO(json_unref) json_t *value = NULL;
+    struct err err;
+
+    buf_add_text(&text, "\"\\\"");
+    for (int i = 0; i < 1000; i++)
+        buf_add_char(&text, '[');
+    buf_add_char(&text, '"');
+    assert_true(json_parse(buf_str(&text), 2000, &value, &err));
+}
+
+static void a_getter_says_what_is_wrong(void **state)
+{
+    (void)state;
+    AUTO(json_unref) json_t *value = NULL;
+    struct err err;
+    const char *text = NULL;
+    uint64_t number = 0;
+    bool yes = false;
+    const json_t *list = NULL;
+
+    assert_true(json_parse(STR("{\"t\":\"x\",\"n\":70000,\"m\":-1,\"y\":true,\"l\":[]}"), 100,
+                           &value, &err));
+    assert_true(json_get_text(value, "t", &text, &err));
+    assert_string_equal(text, "x");
+    assert_true(json_get_bool(value, "y", &yes, &err) && yes);
+    assert_true(json_get_array(value, "l", &list, &err));
+    assert_false(json_get_object(value, "l", &list, &err));
+    assert_string_equal(err.text, "'l' is an array; it must be an object");
+    assert_false(json_get_text(value, "gone", &text, &err));
+    assert_string_equal(err.text, "'gone' is missing; it must be a string");
+    assert_false(json_get_u64(value, "n", 65535, &number, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_false(json_get_u64(value, "m", 65535, &number, &err));
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(number, 0);
+    assert_string_equal(json_find_text(value, "n", "other"), "other");
+    assert_int_equal(json_find_u64(value, "m", 5), 5);
+    assert_true(json_find_bool(value, "gone", true));
+}
+
+static void bytes_that_are_not_utf8_become_replacement_characters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in;
+        const char *out;
+    } rows[] = {
+        {"plain", "plain"},
+        {"\xe7\xa4\x8e", "\xe7\xa4\x8e"},
+        {"a\xff"
+         "b",
+         "a\xef\xbf\xbd"
+         "b"},
+        {"\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xe7\xa4", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(json_unref) json_t *value = json_from_bytes(str_of(rows[i].in));
+        assert_string_equal(json_string_value(value), rows[i].out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_parsed_is_written_the_same_with_sorted_keys),
+        cmocka_unit_test(an_error_names_line_and_column),
+        cmocka_unit_test(too_long_and_too_deep_are_refused),
+        cmocka_unit_test(brackets_inside_text_do_not_count_as_depth),
+        cmocka_unit_test(a_getter_says_what_is_wrong),
+        cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
