@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "base/str.h"
 
 static unsigned char lower(char c)
@@ -89,6 +92,18 @@ bool str_to_u64(struct str text, uint64_t max, uint64_t *ret)
         return false;
     *ret = value;
     return true;
+}
+
+void str_format(char *ret, size_t ret_bytes, const char *fmt, ...)
+{
+    va_list ap;
+
+    assert(ret_bytes > 0);
+    va_start(ap, fmt);
+    int n = vsnprintf(ret, ret_bytes, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        ret[0] = '\0';
 }
 
 int str_cmp(struct str a, struct str b)

@@ -62,6 +62,10 @@ struct str str_cut(struct str *rest, char c);
 /* Whole text as a decimal number: no sign, no blank, not above <max>. */
 MUST_CHECK bool str_to_u64(struct str text, uint64_t max, uint64_t *ret);
 
+/* Formats into <ret>, which has <ret_bytes>: what does not fit is cut off, NUL-terminated always.
+ */
+void str_format(char *ret, size_t ret_bytes, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
 /* Order of bytes, as strcmp(). */
 int str_cmp(struct str a, struct str b);
 

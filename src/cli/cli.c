@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
+#include "cli/environment.h"
 #include "json/json.h"
 
 /* SIGPIPE ends the process before write() returns, unless a parent ignored it. */
@@ -100,9 +101,9 @@ bool cli_check_root(const struct cli *cli, struct err *err)
 
 static const char *env_or(const char *name, const char *otherwise)
 {
-    const char *value = getenv(name);
+    const char *value = environment_find(name);
 
-    return value == NULL || value[0] == '\0' ? otherwise : value;
+    return value == NULL ? otherwise : value;
 }
 
 /* In a build tree the recipes lie beside the folder of the binary. */
@@ -121,13 +122,22 @@ static const char *find_images(struct arena *arena)
     return "/usr/share/ishizue/images";
 }
 
+/* The daemon works in another folder than its caller. */
+static const char *absolute(struct arena *arena, const char *path)
+{
+    AUTO(free) char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+
+    return here == NULL ? path : arena_printf(arena, "%s/%s", here, path);
+}
+
 static void find_paths(struct cli *cli)
 {
-    cli->state_dir = env_or("ISHIZUE_STATE_DIR", "/var/lib/ishizue");
-    cli->run_dir = env_or("ISHIZUE_RUN_DIR", "/run/ishizue");
-    cli->images_dir = getenv("ISHIZUE_IMAGES_DIR");
-    if (cli->images_dir == NULL || cli->images_dir[0] == '\0')
-        cli->images_dir = find_images(&cli->arena);
+    struct arena *arena = &cli->arena;
+    const char *images = env_or("ISHIZUE_IMAGES_DIR", NULL);
+
+    cli->state_dir = absolute(arena, env_or("ISHIZUE_STATE_DIR", "/var/lib/ishizue"));
+    cli->run_dir = absolute(arena, env_or("ISHIZUE_RUN_DIR", "/run/ishizue"));
+    cli->images_dir = images == NULL ? find_images(arena) : absolute(arena, images);
     cli->socket = arena_printf(&cli->arena, "%s/api.sock", cli->run_dir);
 }
 
@@ -153,9 +163,9 @@ static bool choose_modes(struct cli *cli, struct err *err)
     struct options *options = &cli->options;
 
     if (options->progress == NULL)
-        options->progress = getenv("COMPOSE_PROGRESS");
+        options->progress = environment_find("COMPOSE_PROGRESS");
     if (options->ansi == NULL)
-        options->ansi = getenv("COMPOSE_ANSI");
+        options->ansi = environment_find("COMPOSE_ANSI");
     if (options->quiet && options->json)
         return err_set(err, ERR_INVALID, "--quiet and --json exclude each other, give one of them");
     return true;

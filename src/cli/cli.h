@@ -28,11 +28,20 @@ enum exit_status {
     EXIT_INTERRUPTED = 130,
 };
 
+/* What the daemon tells an edge it starts. */
+struct cli_edge {
+    int channel_fd;
+    unsigned workers;
+    unsigned uid;
+    unsigned gid;
+    const char *chroot_dir;
+};
+
 /* The parts of the program that run as processes of their own; main.c fills it. */
 struct cli_programs {
     int (*daemon)(const struct daemon_options *options);
-    int (*edge)(size_t argc, const char *const *argv); /* the words after `ishizue edge` */
-    void (*digest)(struct str text, char *ret);        /* <ret> has CLI_DIGEST_BYTES */
+    int (*edge)(const struct cli_edge *edge);
+    void (*digest)(struct str text, char *ret); /* <ret> has CLI_DIGEST_BYTES */
 };
 
 enum { CLI_DIGEST_BYTES = 65 };

@@ -13,8 +13,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "cli/cli_api.h"
 #include "cli/cli.h"
+#include "cli/cli_api.h"
 #include "http/client.h"
 #include "io/socket.h"
 #include "json/json.h"
@@ -28,7 +28,8 @@ enum {
 
 void cli_api_encode(const char *text, struct buf *ret)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
     for (; *text != '\0'; text++) {
         if (strchr(plain, *text) != NULL)
@@ -62,26 +63,30 @@ static bool refuse(int status, struct str body, struct err *err)
     return err_set(err, code_from_name(json_find_text(error, "code", "")), "%s", text);
 }
 
-static void start_call(const struct cli *cli, const char *method, const char *target,
-                       const json_t *body, struct buf *text, struct http_call *ret)
+/* <text> holds the body as long as the call lasts. */
+static void start_call(const struct cli *cli, const struct cli_api_request *request,
+                       struct buf *text, struct http_call *ret)
 {
-    *ret = (struct http_call){
-        .socket_path = cli->socket, .method = method, .target = target, .stop_fd = -1};
-    if (body != NULL) {
-        json_format(body, false, text);
+    *ret = (struct http_call){.socket_path = cli->socket,
+                              .method = request->method,
+                              .target = request->target,
+                              .stop_fd = -1};
+    if (request->body != NULL) {
+        json_format(request->body, false, text);
         ret->json = buf_str(text);
     }
 }
 
 bool cli_api_call(const struct cli *cli, const char *method, const char *target, const json_t *body,
-              json_t **ret, struct err *err)
+                  json_t **ret, struct err *err)
 {
+    const struct cli_api_request request = {method, target, body};
     AUTO(buf_done) struct buf text = {0};
     AUTO(buf_done) struct buf answer = {0};
     struct http_call call;
     int status = 0;
 
-    start_call(cli, method, target, body, &text, &call);
+    start_call(cli, &request, &text, &call);
     call.timeout_ms = ANSWER_TIMEOUT_MS;
     if (!http_client_call(&call, ANSWER_BYTES, &status, &answer, err))
         return err_prefix(err, "the daemon");
@@ -281,8 +286,8 @@ static bool open_fds(const sigset_t *set, int *ret_signal_fd, int *ret_stop_fd, 
     return true;
 }
 
-bool cli_api_stream(const struct cli *cli, const char *method, const char *target, const json_t *body,
-                const struct cli_api_reader *reader, int *ret_signal, struct err *err)
+bool cli_api_stream(const struct cli *cli, const struct cli_api_request *request,
+                    const struct cli_api_reader *reader, int *ret_signal, struct err *err)
 {
     AUTO(buf_done) struct buf text = {0};
     AUTO(fd_close) int signal_fd = -1;
@@ -300,15 +305,16 @@ bool cli_api_stream(const struct cli *cli, const char *method, const char *targe
     AUTO(fd_close) int write_end = pair[1];
 
     struct guard guard = {.reader = reader};
-    struct cli_api_reader guarded = {guard_line, reader->on_tick == NULL ? NULL : guard_tick, &guard};
+    struct cli_api_reader guarded = {guard_line, reader->on_tick == NULL ? NULL : guard_tick,
+                                     &guard};
     struct stream_thread thread = {.lines_fd = write_end};
     struct stream_wait wait = {.lines_fd = read_end, .signal_fd = signal_fd, .reader = &guarded};
-    start_call(cli, method, target, body, &text, &thread.call);
+    start_call(cli, request, &text, &thread.call);
     thread.call.stop_fd = stop_fd;
 
     (void)pthread_sigmask(SIG_BLOCK, &set, &before);
-    bool ok = run_stream(&thread, &wait, stop_fd, err) &&
-              judge(&thread, &wait, guard.had_enough, err);
+    bool ok =
+        run_stream(&thread, &wait, stop_fd, err) && judge(&thread, &wait, guard.had_enough, err);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     *ret_signal = wait.signal;
     buf_done(&wait.in);

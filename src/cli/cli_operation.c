@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "cli/cli_api.h"
 #include "cli/cli.h"
+#include "cli/cli_api.h"
 #include "cli/cli_operation.h"
 #include "cli/text_width.h"
 #include "json/json.h"
@@ -141,9 +141,9 @@ static int judge(struct run *run)
 static int interrupted(struct run *run, int signo)
 {
     (void)fprintf(stderr,
-                  "interrupted; the daemon goes on with %s: 'ishizue ps' shows it, 'ishizue down' "
-                  "ends it\n",
-                  run->operation->system);
+                  "%sinterrupted; the daemon goes on with %s: 'ishizue ps' shows it, 'ishizue "
+                  "down' ends it\n",
+                  run->cli->errors.is_tty ? "\n" : "", run->operation->system);
     return 128 + signo;
 }
 
@@ -151,19 +151,23 @@ int cli_operation_run(struct cli *cli, const struct cli_operation *operation, js
 {
     struct run run = {.cli = cli, .operation = operation};
     struct cli_api_reader reader = {.on_line = on_line, .arg = &run};
-    const char *target = cli_operation_path(
-        cli, operation->system, arena_printf(&cli->arena, "/%s", operation->verb));
+    const struct cli_api_request request = {
+        .method = "POST",
+        .target = cli_operation_path(cli, operation->system,
+                                     arena_printf(&cli->arena, "/%s", operation->verb)),
+        .body = operation->body,
+    };
     struct err err;
     int signo = 0, status;
 
-    progress_init(&run.progress, cli_operation_mode(cli), operation->kind, operation->system, &cli->out,
-                  clock_now_ns());
+    progress_init(&run.progress, cli_operation_mode(cli), operation->kind, operation->system,
+                  &cli->out, clock_now_ns());
     for (size_t i = 0; i < operation->service_count; i++)
         progress_expect(&run.progress, operation->services[i]);
     if (run.progress.mode == PROGRESS_TTY)
         reader.on_tick = on_tick;
 
-    bool ok = cli_api_stream(cli, "POST", target, operation->body, &reader, &signo, &err);
+    bool ok = cli_api_stream(cli, &request, &reader, &signo, &err);
     end_progress(&run);
     if (signo != 0)
         status = interrupted(&run, signo);
@@ -178,7 +182,8 @@ int cli_operation_run(struct cli *cli, const struct cli_operation *operation, js
     return status;
 }
 
-void cli_operation_summary(struct cli *cli, const char *system, const char *what, const json_t *result)
+void cli_operation_summary(struct cli *cli, const char *system, const char *what,
+                           const json_t *result)
 {
     AUTO(buf_done) struct buf out = {0};
     const json_t *addresses = json_object_get(result, "addresses");

@@ -35,4 +35,5 @@ enum progress_mode cli_operation_mode(const struct cli *cli);
 bool cli_operation_is_text(const struct cli *cli);
 
 /* Prints "eshop <what> in 9.1 s: https://..." for a result unless it is JSON or quiet. */
-void cli_operation_summary(struct cli *cli, const char *system, const char *what, const json_t *result);
+void cli_operation_summary(struct cli *cli, const char *system, const char *what,
+                           const json_t *result);

@@ -18,10 +18,15 @@
 /* Variables of the caller that a build step needs to reach the network as the caller does. A name
  * that ends with '*' stands for all that start so. */
 static const char *const build_environment[] = {
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY", "http_proxy", "https_proxy",
-    "no_proxy", "all_proxy", "ftp_proxy", "PIP_*", "UV_*", "NPM_CONFIG_*", "npm_config_*",
-    "YARN_*", "BUNDLE_*", "CARGO_*", "GOPROXY", "GONOSUMDB", "GOFLAGS", "NODE_EXTRA_CA_CERTS",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
+    "HTTP_PROXY",     "HTTPS_PROXY",    "NO_PROXY",
+    "ALL_PROXY",      "FTP_PROXY",      "http_proxy",
+    "https_proxy",    "no_proxy",       "all_proxy",
+    "ftp_proxy",      "PIP_*",          "UV_*",
+    "NPM_CONFIG_*",   "npm_config_*",   "YARN_*",
+    "BUNDLE_*",       "CARGO_*",        "GOPROXY",
+    "GONOSUMDB",      "GOFLAGS",        "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",  "SSL_CERT_DIR",   "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
 };
 
 static bool goes_to_builds(const char *entry)
@@ -65,12 +70,13 @@ static json_t *list_files(const struct compose *compose)
 
     for (size_t i = 0; i < compose->service_count; i++) {
         const char *file = compose->services[i].place.file;
-        bool known = file == NULL;
+        bool known = false;
         size_t k;
         const json_t *item;
 
-        json_array_foreach(list, k, item)
-            known |= strcmp(json_string_value(item), file) == 0;
+        if (file == NULL)
+            continue;
+        json_array_foreach(list, k, item) known |= strcmp(json_string_value(item), file) == 0;
         if (!known)
             json_array_append_new(list, json_from_bytes(str_of(file)));
     }
@@ -82,11 +88,11 @@ static json_t *make_body(const struct options *options, const struct compose *co
 {
     uint64_t timeout_ms = options->wait_timeout_s.given ? options->wait_timeout_s.value * 1000 : 0;
 
-    return json_pack("{s:O, s:o, s:o, s:b, s:b, s:o, s:I}", "config", resolved, "files",
-                     list_files(compose), "environment", list_build_environment(), "build",
-                     (int)options->build, "force_recreate", (int)options->force_recreate,
-                     "services", list_texts(&options->arguments), "timeout_ms",
-                     (json_int_t)timeout_ms);
+    return json_pack("{s:O, s:s, s:o, s:o, s:b, s:b, s:o, s:I}", "config", resolved, "directory",
+                     compose->working_dir, "files", list_files(compose), "environment",
+                     list_build_environment(), "build", (int)options->build, "force_recreate",
+                     (int)options->force_recreate, "services", list_texts(&options->arguments),
+                     "timeout_ms", (json_int_t)timeout_ms);
 }
 
 static const char *const *service_names(struct cli *cli, const struct compose *compose)
@@ -132,9 +138,9 @@ static int follow_logs(struct cli *cli, const char *system, int64_t since_ms)
 static void say_started(struct cli *cli, const char *system)
 {
     if (cli_operation_is_text(cli))
-        cli_print(cli, str_of(arena_printf(&cli->arena,
-                                           "%s is coming up, 'ishizue ps' shows how far it is\n",
-                                           system)));
+        cli_print(cli,
+                  str_of(arena_printf(
+                      &cli->arena, "%s is coming up, 'ishizue ps' shows how far it is\n", system)));
 }
 
 static int bring_up(struct cli *cli, const struct compose *compose, json_t *resolved)
@@ -161,10 +167,9 @@ static int bring_up(struct cli *cli, const struct compose *compose, json_t *reso
         say_started(cli, compose->name);
         return EXIT_OK;
     }
-    cli_operation_summary(cli, compose->name,
-                          json_find_bool(result, "changed", true) ? "is up"
-                                                                  : "was up already, checked",
-                          result);
+    cli_operation_summary(
+        cli, compose->name,
+        json_find_bool(result, "changed", true) ? "is up" : "was up already, checked", result);
     if (options->detach || options->wait || options->no_wait)
         return EXIT_OK;
     return follow_logs(cli, compose->name, start_ms);

@@ -71,6 +71,7 @@ static const struct option_spec logs_options[] = {
     FLAG("follow", 'f', follow, "go on with new lines as they come"),
     TEXT("tail", 'n', tail, "LINES", "only the last lines of each instance; 'all' is the default"),
     TEXT("since", 0, since, "TIME", "only lines from TIME on: 10m, 1h30m, or 2026-11-21T02:14:07Z"),
+    TEXT("until", 0, until, "TIME", "only lines before TIME"),
     FLAG("timestamps", 't', timestamps, "put the time before each line (RFC 3339, UTC)"),
     FLAG("no-log-prefix", 0, no_log_prefix, "lines without the name of the instance"),
     FLAG("no-color", 0, no_color, "prefixes without colours"),
@@ -82,7 +83,7 @@ static const struct option_spec exec_options[] = {
     {"env", 'e', OPTION_TEXTS, FIELD(environment), "NAME=VALUE", "set a variable; may be repeated", false, false},
     TEXT("user", 'u', user, "USER", "run as this user (name or uid[:gid])"),
     TEXT("workdir", 'w', working_dir, "FOLDER", "run in this folder of the instance"),
-    NUMBER("index", 0, index, "NUMBER", "which instance, when there are several; the default is 1"),
+    NUMBER("index", 0, index, "NUMBER", "which instance, when there are several; without it one that takes traffic"),
 };
 
 static const struct option_spec config_options[] = {
@@ -124,6 +125,14 @@ static const struct option_spec daemon_options_table[] = {
     FLAG("foreground", 0, foreground, "stay in this terminal or unit and log to standard error"),
     {"ready-fd", 0, OPTION_NUMBER, FIELD(ready_fd), "NUMBER",
      "descriptor that gets one byte when the daemon answers", true, false},
+};
+
+static const struct option_spec edge_options_table[] = {
+    NUMBER("channel-fd", 0, channel_fd, "NUMBER", "descriptor of the channel to the daemon"),
+    NUMBER("workers", 0, workers, "NUMBER", "threads that carry traffic"),
+    NUMBER("uid", 0, uid, "NUMBER", "user it becomes"),
+    NUMBER("gid", 0, gid, "NUMBER", "group it becomes"),
+    TEXT("chroot-dir", 0, chroot_dir, "FOLDER", "empty folder it locks itself into"),
 };
 
 static const struct option_spec help_options[] = {
@@ -218,10 +227,9 @@ const struct command commands[] = {
      .text = "Help of the whole program or of one command.",
      .example = "ishizue help up\tthe options of up",
      .words = WORDS_OTHER, .words_max = 1},
-    {.name = "edge", .arguments = "ARGUMENT...", .run = cmd_edge, .hidden = true,
+    {.name = "edge", .arguments = "", .run = cmd_edge, OPTIONS(edge_options_table), .hidden = true,
      .summary = "the process that owns the listening sockets; the daemon starts it",
-     .text = "Not for people.", .example = "ishizue edge\tstarted by the daemon",
-     .words = WORDS_OTHER, .words_max = SIZE_MAX, .words_end_options = true},
+     .text = "Not for people.", .example = "ishizue edge\tstarted by the daemon"},
     {.name = "__complete", .arguments = "WORD...", .run = cmd_complete, .hidden = true,
      .summary = "candidates for the last word; the completion scripts call it",
      .text = "Not for people.", .example = "ishizue __complete -- up -\tthe options of up",

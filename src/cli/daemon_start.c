@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "cli/cli_api.h"
 #include "cli/cli.h"
+#include "cli/cli_api.h"
 #include "cli/daemon_start.h"
 #include "cli/text_width.h"
 
@@ -23,9 +23,49 @@ enum {
     READY_FD = 3,
 };
 
-/* In the child: nothing of the terminal is kept, and the pipe's end is READY_FD. */
-static void become_daemon(const char *const *argv, int log_fd, int ready_fd)
+/* What a daemon that serves every system of the machine takes over from the shell of whoever
+ * happened to start it: no secret of one system. A name that ends with '*' stands for all that
+ * start so. */
+static const char *const kept_variables[] = {
+    "PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+};
+
+static bool is_kept(const char *entry)
 {
+    struct str name = str_sub(str_of(entry), 0, str_find(str_of(entry), '='));
+
+    for (size_t i = 0; i < ARRAY_LEN(kept_variables); i++) {
+        struct str kept = str_of(kept_variables[i]);
+        if (kept.ptr[kept.len - 1] == '*' ? str_starts(name, str_sub(kept, 0, kept.len - 1))
+                                          : str_eq(name, kept))
+            return true;
+    }
+    return false;
+}
+
+static char **make_environment(struct cli *cli)
+{
+    size_t count = 0;
+
+    for (char **entry = environ; *entry != NULL; entry++)
+        count++;
+    char **list = ARENA_ARRAY(&cli->arena, char *, count + 4);
+    count = 0;
+    for (char **entry = environ; *entry != NULL; entry++)
+        if (is_kept(*entry))
+            list[count++] = *entry;
+    list[count++] = arena_printf(&cli->arena, "ISHIZUE_STATE_DIR=%s", cli->state_dir);
+    list[count++] = arena_printf(&cli->arena, "ISHIZUE_RUN_DIR=%s", cli->run_dir);
+    list[count] = arena_printf(&cli->arena, "ISHIZUE_IMAGES_DIR=%s", cli->images_dir);
+    return list;
+}
+
+/* In the child: nothing of the terminal is kept, and the pipe's end is READY_FD. */
+static void become_daemon(char **environment, int log_fd, int ready_fd)
+{
+    char name[] = "ishizue", verb[] = "daemon", here[] = "--foreground", ready[] = "--ready-fd",
+         number[] = "3";
+    char *const argv[] = {name, verb, here, ready, number, NULL};
     sigset_t none;
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -39,12 +79,12 @@ static void become_daemon(const char *const *argv, int log_fd, int ready_fd)
         _exit(EXIT_CANNOT_RUN);
     if (close_range(READY_FD + 1, ~0U, 0) < 0)
         _exit(EXIT_CANNOT_RUN);
-    (void)execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+    (void)execve("/proc/self/exe", argv, environment);
     _exit(EXIT_NO_COMMAND);
 }
 
 /* The first child ends at once, so that the daemon is nobody's zombie. */
-static bool spawn(const char *const *argv, int log_fd, int ready_fd, struct err *err)
+static bool spawn(char **environment, int log_fd, int ready_fd, struct err *err)
 {
     pid_t pid = fork();
 
@@ -53,7 +93,7 @@ static bool spawn(const char *const *argv, int log_fd, int ready_fd, struct err 
     if (pid == 0) {
         pid_t second = fork();
         if (second == 0)
-            become_daemon(argv, log_fd, ready_fd);
+            become_daemon(environment, log_fd, ready_fd);
         _exit(second < 0 ? EXIT_FAILED : EXIT_OK);
     }
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -125,8 +165,6 @@ static int open_log(struct cli *cli, const char *path, off_t *ret_size, struct e
 
 bool daemon_ensure(struct cli *cli, struct err *err)
 {
-    static const char *const argv[] = {"ishizue", "daemon", "--foreground", "--ready-fd", "3",
-                                       NULL};
     const char *log_path = arena_printf(&cli->arena, "%s/daemon.log", cli->state_dir);
     off_t log_size = 0;
     int ends[2];
@@ -144,7 +182,7 @@ bool daemon_ensure(struct cli *cli, struct err *err)
     AUTO(fd_close) int read_end = ends[0];
     AUTO(fd_close) int write_end = ends[1];
 
-    bool started = spawn(argv, log_fd, write_end, err);
+    bool started = spawn(make_environment(cli), log_fd, write_end, err);
     fd_close(TAKE_FD(write_end)); /* else end of file is never seen */
     if (!started || !wait_ready(read_end, &ready, err))
         return false;

@@ -241,17 +241,18 @@ static void man_entries(const char *title, const struct man_entry *entries, size
 
 void help_format_man(struct buf *ret)
 {
-    buf_add_text(ret, ".\\\" Written from src/cli/commands.c by: ishizue help --man\n"
-                      ".TH ISHIZUE 1 \"\" \"Ishizue " ISHIZUE_VERSION "\" \"User commands\"\n"
-                      ".nh\n.ad l\n"
-                      ".SH NAME\nishizue \\- run the system that a compose file describes\n"
-                      ".SH SYNOPSIS\n.B ishizue\n[\\fIOPTIONS\\fR] \\fICOMMAND\\fR\n"
-                      ".SH DESCRIPTION\n"
-                      "Ishizue reads a team's docker\\-compose.yml and runs the system it describes "
-                      "on this\nmachine: the services, the HTTP edge in front of them, and their "
-                      "health.\nEvery command talks to a daemon, which\n.B ishizue up\nstarts when "
-                      "none runs.\n"
-                      ".SH OPTIONS\nThey may stand before or after the command.\n");
+    buf_add_text(ret,
+                 ".\\\" Written from src/cli/commands.c by: ishizue help --man\n"
+                 ".TH ISHIZUE 1 \"\" \"Ishizue " ISHIZUE_VERSION "\" \"User commands\"\n"
+                 ".nh\n.ad l\n"
+                 ".SH NAME\nishizue \\- run the system that a compose file describes\n"
+                 ".SH SYNOPSIS\n.B ishizue\n[\\fIOPTIONS\\fR] \\fICOMMAND\\fR\n"
+                 ".SH DESCRIPTION\n"
+                 "Ishizue reads a team's docker\\-compose.yml and runs the system it describes "
+                 "on this\nmachine: the services, the HTTP edge in front of them, and their "
+                 "health.\nEvery command talks to a daemon, which\n.B ishizue up\nstarts when "
+                 "none runs.\n"
+                 ".SH OPTIONS\nThey may stand before or after the command.\n");
     man_options(global_options, global_option_count, ret);
     buf_add_text(ret, ".SH COMMANDS\n");
     for (size_t i = 0; i < command_count; i++)

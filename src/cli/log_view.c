@@ -3,10 +3,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "cli/cli_api.h"
 #include "cli/cli.h"
-#include "cli/log_view.h"
+#include "cli/cli_api.h"
 #include "cli/cli_operation.h"
+#include "cli/log_view.h"
 #include "cli/text_width.h"
 #include "json/json.h"
 
@@ -50,13 +50,12 @@ void log_view_expect(struct log_view *view, const char *instance)
 /* Colours go round in the order in which services are first seen. */
 static enum style style_of(struct log_view *view, const char *service)
 {
-    static const enum style round[] = {STYLE_CYAN, STYLE_YELLOW, STYLE_GREEN, STYLE_MAGENTA,
-                                       STYLE_BLUE};
-    const enum style *found = map_find(&view->styles, str_of(service));
+    static enum style round[] = {STYLE_CYAN, STYLE_YELLOW, STYLE_GREEN, STYLE_MAGENTA, STYLE_BLUE};
+    enum style *found = map_find(&view->styles, str_of(service));
 
     if (found == NULL) {
         found = &round[view->styles.live % ARRAY_LEN(round)];
-        (void)map_set(&view->styles, str_of(service), (void *)(uintptr_t)found);
+        (void)map_set(&view->styles, str_of(service), found);
     }
     return *found;
 }
@@ -120,7 +119,8 @@ static void expect_instances(struct log_run *run, const char *system)
     size_t i;
     const json_t *instance;
 
-    if (!cli_api_call(run->cli, "GET", cli_operation_path(run->cli, system, ""), NULL, &root, &ignored))
+    if (!cli_api_call(run->cli, "GET", cli_operation_path(run->cli, system, ""), NULL, &root,
+                      &ignored))
         return; /* the stream that follows says what is wrong */
     json_array_foreach(json_object_get(root, "instances"), i, instance)
         log_view_expect(&run->view, json_find_text(instance, "name", ""));
@@ -131,10 +131,11 @@ bool log_view_run(struct cli *cli, const char *system, const char *target, int *
 {
     struct log_run run = {.cli = cli};
     struct cli_api_reader reader = {.on_line = on_line, .arg = &run};
+    const struct cli_api_request request = {.method = "GET", .target = target};
 
     log_view_init(&run.view, cli, system);
     expect_instances(&run, system);
-    bool ok = cli_api_stream(cli, "GET", target, NULL, &reader, ret_signal, err);
+    bool ok = cli_api_stream(cli, &request, &reader, ret_signal, err);
     log_view_done(&run.view);
     return ok;
 }

@@ -64,10 +64,16 @@ struct options {
     struct options_number timeout_s;
     struct options_number index;
     struct options_number ready_fd;
+    struct options_number channel_fd;
+    struct options_number workers;
+    struct options_number uid;
+    struct options_number gid;
+    const char *chroot_dir;
     const char *format;
     const char *hash;
     const char *output;
     const char *since;
+    const char *until;
     const char *tail;
     const char *user;
     const char *working_dir;

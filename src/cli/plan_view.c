@@ -24,9 +24,9 @@ static void plan_add(struct plan *plan, const char *service, const char *action,
     text_table_add(&plan->table, STYLE_NONE, service);
     text_table_add(&plan->table, style, action);
     text_table_add(&plan->table, STYLE_DIM, why);
-    json_array_append_new(plan->list, json_pack("{s:o, s:s, s:s}", "service",
-                                                json_from_bytes(str_of(service)), "action", action,
-                                                "why", why));
+    json_array_append_new(plan->list,
+                          json_pack("{s:o, s:s, s:s}", "service", json_from_bytes(str_of(service)),
+                                    "action", action, "why", why));
 }
 
 static void plan_start(struct plan *plan, struct cli *cli)
@@ -51,16 +51,16 @@ static int plan_end(struct plan *plan)
     return EXIT_OK;
 }
 
-/* The config the daemon keeps running; NULL when there is none. */
-static json_t *running_config(struct cli *cli, const char *system)
+/* The config the daemon keeps running; *ret is NULL when there is none. */
+static bool find_running(struct cli *cli, const char *system, json_t **ret, struct err *err)
 {
-    json_t *root = NULL;
-    struct err ignored;
-
-    if (!cli_api_call(cli, "GET", cli_operation_path(cli, system, "/config"), NULL, &root,
-                      &ignored))
-        return NULL;
-    return root;
+    *ret = NULL;
+    if (!cli_check_root(cli, err))
+        return false;
+    if (!cli_api_is_up(cli) ||
+        cli_api_call(cli, "GET", cli_operation_path(cli, system, "/config"), NULL, ret, err))
+        return true;
+    return err->code == ERR_NOT_FOUND;
 }
 
 static bool is_asked_for(const struct cli *cli, const char *service)
@@ -95,12 +95,15 @@ static void compare_service(struct plan *plan, const struct compose_service *ser
 
 int plan_view_up(struct cli *cli, const struct compose *compose, const json_t *resolved)
 {
-    AUTO(json_unref) json_t *config = running_config(cli, compose->name);
-    const json_t *running = json_object_get(config, "services");
+    AUTO(json_unref) json_t *config = NULL;
     const json_t *wanted = json_object_get(resolved, "services");
     struct plan plan;
+    struct err err;
     void *at;
 
+    if (!find_running(cli, compose->name, &config, &err))
+        return cli_fail(cli, &err);
+    json_t *running = json_object_get(config, "services");
     plan_start(&plan, cli);
     for (size_t i = 0; i < compose->service_count; i++) {
         const char *name = compose->services[i].name;
@@ -108,8 +111,7 @@ int plan_view_up(struct cli *cli, const struct compose *compose, const json_t *r
             compare_service(&plan, &compose->services[i], json_object_get(wanted, name),
                             json_object_get(running, name));
     }
-    for (at = json_object_iter((json_t *)(uintptr_t)running); at != NULL;
-         at = json_object_iter_next((json_t *)(uintptr_t)running, at))
+    for (at = json_object_iter(running); at != NULL; at = json_object_iter_next(running, at))
         if (json_object_get(wanted, json_object_iter_key(at)) == NULL)
             plan_add(&plan, json_object_iter_key(at), "remove", STYLE_RED,
                      "it is not in the file any more");

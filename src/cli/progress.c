@@ -269,9 +269,9 @@ static size_t count_final(const struct progress *progress)
 
 static void add_head(const struct progress *progress, uint64_t now_ns, struct buf *ret)
 {
-    static const char *const verbs[] = {
-        [PROGRESS_UP] = "Bringing up", [PROGRESS_DOWN] = "Taking down",
-        [PROGRESS_RESTART] = "Restarting"};
+    static const char *const verbs[] = {[PROGRESS_UP] = "Bringing up",
+                                        [PROGRESS_DOWN] = "Taking down",
+                                        [PROGRESS_RESTART] = "Restarting"};
     AUTO(buf_done) struct buf text = {0};
 
     buf_addf(&text, "%s %s", verbs[progress->kind], progress->system);
@@ -287,8 +287,8 @@ static void add_service_line(const struct progress *progress,
     const struct state_look *look = look_of(service->state);
 
     buf_add_char(ret, ' ');
-    term_style(progress->term, look->style,
-               str_of(progress->term->utf8 ? look->mark : look->ascii), ret);
+    term_style(progress->term, look->style, str_of(progress->term->utf8 ? look->mark : look->ascii),
+               ret);
     add_name(progress, service->name, ret);
     add_state(progress, service, ret);
     add_time(service, now_ns, ret);

@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "cli/cli_api.h"
 #include "cli/cli.h"
+#include "cli/cli_api.h"
+#include "cli/environment.h"
 #include "cli/project.h"
 #include "json/json.h"
 
@@ -94,12 +95,12 @@ json_t *project_diags_json(const struct compose_diags *diags)
     for (size_t i = 0; i < diags->count; i++) {
         const struct compose_diag *diag = &diags->items[i];
         json_array_append_new(
-            list, json_pack("{s:s, s:o, s:I, s:I, s:o, s:o, s:o}", "severity",
-                            diag->severity == COMPOSE_ERROR ? "error" : "warning", "file",
-                            text_or_null(diag->place.file), "line", (json_int_t)diag->place.line,
-                            "column", (json_int_t)diag->place.column, "path",
-                            text_or_null(diag->path), "text", text_or_null(diag->text), "hint",
-                            text_or_null(diag->hint)));
+            list,
+            json_pack("{s:s, s:o, s:I, s:I, s:o, s:o, s:o}", "severity",
+                      diag->severity == COMPOSE_ERROR ? "error" : "warning", "file",
+                      text_or_null(diag->place.file), "line", (json_int_t)diag->place.line,
+                      "column", (json_int_t)diag->place.column, "path", text_or_null(diag->path),
+                      "text", text_or_null(diag->text), "hint", text_or_null(diag->hint)));
     }
     return list;
 }
@@ -151,11 +152,11 @@ static const char *find_by_folder(struct cli *cli)
 const char *project_system(struct cli *cli, int *ret_status)
 {
     const char *given = cli->options.project_name;
-    struct compose *compose;
+    struct compose *compose = NULL;
 
     if (given == NULL)
-        given = getenv("COMPOSE_PROJECT_NAME");
-    if (given != NULL && given[0] != '\0')
+        given = environment_find("COMPOSE_PROJECT_NAME");
+    if (given != NULL)
         return given;
 
     struct compose_diags *diags = ARENA_NEW(&cli->arena, struct compose_diags);

@@ -10,8 +10,8 @@
 struct cli;
 
 /* Name of the system of the command line. NULL: an error was printed and *ret_status is set; the
- * caller is not root, no daemon runs, or no name can be told. Whether the daemon knows the system is
- * for the daemon to say. */
+ * caller is not root, no daemon runs, or no name can be told. Whether the daemon knows the system
+ * is for the daemon to say. */
 const char *running_system(struct cli *cli, int *ret_status) MUST_CHECK;
 
 /* Whether a daemon has worked here before: then services may run although none answers now. */

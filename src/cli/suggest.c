@@ -17,15 +17,15 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
         rows[0][j] = j;
     for (size_t i = 1; i <= a_len; i++) {
         size_t *now = rows[i % 3];
-        const size_t *last = rows[(i + 2) % 3];
-        const size_t *before = rows[(i + 1) % 3];
 
         now[0] = i;
         for (size_t j = 1; j <= b_len; j++) {
             size_t cost = a[i - 1] == b[j - 1] ? 0 : 1;
-            now[j] = MIN(MIN(last[j], now[j - 1]) + 1, last[j - 1] + cost);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                now[j] = MIN(now[j], before[j - 2] + 1);
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            size_t other = swapped ? rows[(i + 1) % 3][j - 2] + 1 : SIZE_MAX;
+            size_t last = MIN(rows[(i + 2) % 3][j], now[j - 1]) + 1;
+
+            now[j] = MIN(MIN(last, rows[(i + 2) % 3][j - 1] + cost), other);
         }
     }
     return rows[a_len % 3][b_len];

@@ -4,15 +4,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/environment.h"
 #include "cli/term.h"
 #include "cli/text_width.h"
-
-static bool env_is_set(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value != NULL && value[0] != '\0';
-}
 
 /* The first of the three that is set decides, as in setlocale(3). */
 static bool locale_is_utf8(void)
@@ -20,9 +14,9 @@ static bool locale_is_utf8(void)
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (!env_is_set(names[i]))
+        const char *value = environment_find(names[i]);
+        if (value == NULL)
             continue;
-        const char *value = getenv(names[i]);
         return strcasestr(value, "utf-8") != NULL || strcasestr(value, "utf8") != NULL;
     }
     return false;
@@ -30,14 +24,15 @@ static bool locale_is_utf8(void)
 
 void term_init(struct term *term, int fd, const char *ansi)
 {
-    const char *kind = getenv("TERM");
-    bool capable = isatty(fd) && kind != NULL && strcmp(kind, "dumb") != 0;
+    const char *kind = environment_find("TERM");
+    bool is_tty = isatty(fd);
+    bool capable = is_tty && kind != NULL && strcmp(kind, "dumb") != 0;
     bool always = ansi != NULL && strcmp(ansi, "always") == 0;
     bool never = ansi != NULL && strcmp(ansi, "never") == 0;
 
-    *term = (struct term){.fd = fd, .is_tty = isatty(fd), .utf8 = locale_is_utf8()};
+    *term = (struct term){.fd = fd, .is_tty = is_tty, .utf8 = locale_is_utf8()};
     term->moves = capable && !never;
-    term->colour = always || (capable && !never && !env_is_set("NO_COLOR"));
+    term->colour = always || (capable && !never && environment_find("NO_COLOR") == NULL);
     term_resize(term);
 }
 
@@ -55,8 +50,8 @@ void term_resize(struct term *term)
 void term_style(const struct term *term, enum style style, struct str text, struct buf *ret)
 {
     static const char *const codes[] = {
-        [STYLE_NONE] = "",  [STYLE_BOLD] = "1",    [STYLE_DIM] = "2",
-        [STYLE_RED] = "31", [STYLE_GREEN] = "32",  [STYLE_YELLOW] = "33",
+        [STYLE_NONE] = "",   [STYLE_BOLD] = "1",     [STYLE_DIM] = "2",
+        [STYLE_RED] = "31",  [STYLE_GREEN] = "32",   [STYLE_YELLOW] = "33",
         [STYLE_BLUE] = "34", [STYLE_MAGENTA] = "35", [STYLE_CYAN] = "36",
     };
 

@@ -11,7 +11,8 @@ struct layout {
     size_t widths[TEXT_TABLE_COLUMNS_MAX];
 };
 
-void text_table_init(struct text_table *table, const struct text_table_column *columns, size_t count)
+void text_table_init(struct text_table *table, const struct text_table_column *columns,
+                     size_t count)
 {
     assert(count > 0 && count <= TEXT_TABLE_COLUMNS_MAX);
     *table = (struct text_table){.columns = columns, .column_count = count};
@@ -104,7 +105,8 @@ static void add_cell(const struct term *term, const struct text_table_column *co
 }
 
 static void add_line(const struct text_table *table, const struct term *term,
-                     const struct layout *layout, const struct text_table_cell *cells, struct buf *ret)
+                     const struct layout *layout, const struct text_table_cell *cells,
+                     struct buf *ret)
 {
     AUTO(buf_done) struct buf line = {0};
     struct str text;

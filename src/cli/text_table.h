@@ -33,7 +33,8 @@ struct text_table {
 };
 
 /* <columns> are the caller's and stay. */
-void text_table_init(struct text_table *table, const struct text_table_column *columns, size_t count);
+void text_table_init(struct text_table *table, const struct text_table_column *columns,
+                     size_t count);
 void text_table_done(struct text_table *table);
 AUTO_VALUE(struct text_table, text_table_done)
 

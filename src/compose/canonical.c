@@ -55,7 +55,11 @@ static struct yaml_node *canonical_scalar_text(struct load *load, const struct p
 {
     enum yaml_type type = yaml_value(node).type;
 
-    if (type != YAML_TEXT && (schema->flags & SCHEMA_LOOSE) == 0) {
+    if (type == YAML_INT && (schema->flags & SCHEMA_OCTAL) != 0 && yaml_value(node).integer >= 0) {
+        node->text =
+            arena_printf(load->arena, "0%llo", (unsigned long long)yaml_value(node).integer);
+        node->quoted = true;
+    } else if (type != YAML_TEXT && (schema->flags & SCHEMA_LOOSE) == 0) {
         load_error(load, node, path,
                    arena_printf(load->arena, "put quotes around it: \"%.40s\"", node->text),
                    "must be a text, and %.40s is %s", node->text,
@@ -359,7 +363,10 @@ static struct yaml_node *canonical_object(struct load *load, const struct path *
         }
         if (!yaml_is_null(item->node))
             tell_support(load, &here, key, item);
+        /* What is inside a key that was told about needs no message of its own. */
+        load->warnings_off += key->support != SUPPORT_HONOURED;
         struct yaml_node *value = canonical(load, &here, &key->schema, item->node);
+        load->warnings_off -= key->support != SUPPORT_HONOURED;
         if (value != NULL)
             item->node = value;
     }

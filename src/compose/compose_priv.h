@@ -14,7 +14,7 @@ struct load {
     struct compose_diags *diags;
     const char *project_dir; /* absolute */
     const char *home;        /* for "~"; NULL: unknown */
-    bool is_resolved;        /* the input is our own output: no warnings again */
+    int warnings_off;        /* above 0: load_warn() adds nothing */
 };
 
 /* "services.web.ports[0]", linked from the innermost part outwards, on the stack. key NULL: an

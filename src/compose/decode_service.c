@@ -162,6 +162,16 @@ static struct compose_volume_mount decode_tmpfs(struct load *load, const struct 
     return mount;
 }
 
+/* Entries of `volumes` are one per target already; `tmpfs` may name one of them again. */
+static void check_target(struct load *load, const struct path *path,
+                         const struct compose_service *service,
+                         const struct compose_volume_mount *mount, const struct yaml_node *place)
+{
+    for (size_t i = 0; i < service->volume_count; i++)
+        if (strcmp(service->volumes[i].target, mount->target) == 0)
+            load_error(load, place, path, NULL, "'%.80s' is mounted already", mount->target);
+}
+
 void decode_volumes(struct load *load, const struct path *path, const struct yaml_node *node,
                     struct compose_service *ret)
 {
@@ -183,6 +193,8 @@ void decode_volumes(struct load *load, const struct path *path, const struct yam
     }
     for (size_t i = 0; i < tmpfs_count; i++) {
         const struct path here = {&tmpfs_path, NULL, i};
-        ret->volumes[ret->volume_count++] = decode_tmpfs(load, &here, tmpfs->items[i].node);
+        struct compose_volume_mount mount = decode_tmpfs(load, &here, tmpfs->items[i].node);
+        check_target(load, &here, ret, &mount, tmpfs->items[i].node);
+        ret->volumes[ret->volume_count++] = mount;
     }
 }

@@ -75,7 +75,7 @@ void load_warn(struct load *load, const struct yaml_node *node, const struct pat
 {
     va_list ap;
 
-    if (load->is_resolved)
+    if (load->warnings_off > 0)
         return;
     va_start(ap, fmt);
     add_message(load, COMPOSE_WARNING, node, path, hint, fmt, ap);

@@ -10,6 +10,7 @@ struct reader {
     struct map *vars;
     struct str rest;
     uint32_t line;
+    size_t value_bytes; /* so far */
 };
 
 static const char *find_var(void *context, struct str name)
@@ -30,6 +31,12 @@ static bool set_var(struct reader *reader, struct str name, struct str value, st
 {
     if (reader->vars->live >= DOTENV_NAMES_MAX) {
         (void)err_set(err, ERR_LIMIT, "more than %d variables", DOTENV_NAMES_MAX);
+        return fail_here(reader, err);
+    }
+    reader->value_bytes += value.len;
+    if (reader->value_bytes > DOTENV_VALUES_MAX) {
+        (void)err_set(err, ERR_LIMIT, "values of more than %d KiB together",
+                      DOTENV_VALUES_MAX / 1024);
         return fail_here(reader, err);
     }
     (void)map_set(reader->vars, name, arena_str(reader->arena, value));
@@ -181,7 +188,7 @@ static bool read_statement(struct reader *reader, struct err *err)
 bool dotenv_parse(struct str text, const struct dotenv_source *source, struct arena *arena,
                   struct map *ret, struct err *err)
 {
-    struct reader reader = {source, arena, ret, text, 1};
+    struct reader reader = {source, arena, ret, text, 1, 0};
 
     if (text.len > DOTENV_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "%s: larger than %d KiB", source->file,

@@ -11,7 +11,11 @@
 #include "base/err.h"
 #include "base/map.h"
 
-enum { DOTENV_BYTES_MAX = 1 << 20, DOTENV_NAMES_MAX = 10000 };
+enum {
+    DOTENV_BYTES_MAX = 1 << 20,
+    DOTENV_NAMES_MAX = 10000,
+    DOTENV_VALUES_MAX = 1 << 20, /* bytes of all values together */
+};
 
 struct dotenv_source {
     const char *file; /* for errors: "file:line: ..." */

@@ -230,8 +230,10 @@ bool compose_load_resolved(struct str json, const char *working_dir, struct aren
 {
     static const struct yaml_limits limits = {.nodes = 1000000, .keys = 20000};
     AUTO(json_unref) json_t *value = NULL;
-    struct load load = {
-        .arena = arena, .diags = diags, .project_dir = working_dir, .is_resolved = true};
+    struct load load = {.arena = arena,
+                        .diags = diags,
+                        .project_dir = working_dir,
+                        .warnings_off = 1 /* told already */};
     struct yaml_node *root;
 
     assert(working_dir != NULL && working_dir[0] == '/');

@@ -131,13 +131,6 @@ const char *identity_text(struct load *load, const struct yaml_node *entry)
     return entry->kind == YAML_SCALAR ? entry->text : NULL;
 }
 
-const char *identity_before_equals(struct load *load, const struct yaml_node *entry)
-{
-    if (entry->kind != YAML_SCALAR)
-        return NULL;
-    return arena_str(load->arena, str_sub(str_of(entry->text), 0, strcspn(entry->text, "=")));
-}
-
 static const char *member_text(const struct yaml_node *entry, const char *key)
 {
     const struct yaml_node *node = yaml_find(entry, key);

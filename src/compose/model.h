@@ -117,8 +117,11 @@ struct compose_x_service {
         bool present;
         const char *workdir;        /* where the tree of the build context appears; default /app */
         struct compose_texts build; /* shell commands */
-        struct compose_texts cache_key; /* files, relative to the context */
-        const char *command;            /* shell command; NULL: none */
+        struct compose_texts dependencies; /* shell commands before <build> that need only the
+                                              <cache_key> files; their result is kept until one of
+                                              those, or the commands, change */
+        struct compose_texts cache_key;    /* files, relative to the context */
+        const char *command;               /* shell command; NULL: none */
     } host;
     struct {
         bool present;

@@ -22,10 +22,10 @@ static void check_name(const struct resolve *with, const struct path *path,
                        const struct yaml_node *root, const char *section)
 {
     const struct yaml_node *map = yaml_find(root, section);
-    const char *hint = suggest_key(with, name, map);
 
     if (yaml_find_item(map, name) != NULL)
         return;
+    const char *hint = suggest_key(with, name, map);
     if (hint == NULL)
         hint = arena_printf(with->load->arena, "add it to the top-level '%s'", section);
     load_error(with->load, place, path, hint, "'%.80s' is not one of the %s", name, section);

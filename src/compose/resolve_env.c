@@ -5,7 +5,7 @@
 #include "compose/dotenv.h"
 #include "compose/resolve.h"
 
-enum { ENV_FILES_TOTAL_MAX = 1000 };
+enum { ENV_FILES_TOTAL_MAX = 1000, ENV_BYTES_TOTAL_MAX = 8 << 20 };
 
 void resolve_open_values(const struct resolve *with, struct yaml_node *pairs, bool drop)
 {
@@ -96,8 +96,18 @@ static void add_variables(const struct resolve *with, struct yaml_node *service,
     }
 }
 
+static size_t bytes_of(const struct map *vars)
+{
+    const struct map_entry *var;
+    size_t bytes = 0;
+
+    for (size_t i = 0; (var = map_next(vars, &i)) != NULL;)
+        bytes += var->key_len + strlen((const char *)var->value);
+    return bytes;
+}
+
 static void resolve_service_env(const struct resolve *with, const struct path *path,
-                                struct yaml_node *service)
+                                struct yaml_node *service, size_t *total_bytes)
 {
     AUTO(map_done) struct map vars = {0};
     const struct yaml_item *item = yaml_find_item(service, "env_file");
@@ -111,7 +121,11 @@ static void resolve_service_env(const struct resolve *with, const struct path *p
         const struct path here = {&list, NULL, i};
         read_env_file(with, &here, files->items[i].node, &scope, &vars);
     }
-    if (vars.live > 0)
+    *total_bytes += bytes_of(&vars);
+    if (*total_bytes > ENV_BYTES_TOTAL_MAX)
+        load_error(with->load, files, path, NULL, "the env_files hold more than %d MiB together",
+                   ENV_BYTES_TOTAL_MAX >> 20);
+    else if (vars.live > 0)
         add_variables(with, service, &vars);
     yaml_remove(service, (size_t)(item - service->items));
 }
@@ -120,8 +134,9 @@ void resolve_env_files(const struct resolve *with, struct yaml_node *services)
 {
     const struct path root = {NULL, "services", 0};
     size_t total = 0;
+    size_t total_bytes = 0;
 
-    for (size_t i = 0; i < services->count; i++) {
+    for (size_t i = 0; i < services->count && total_bytes <= ENV_BYTES_TOTAL_MAX; i++) {
         const struct path here = {&root, services->items[i].key, 0};
         const struct yaml_node *files = yaml_find(services->items[i].node, "env_file");
 
@@ -131,6 +146,6 @@ void resolve_env_files(const struct resolve *with, struct yaml_node *services)
                        ENV_FILES_TOTAL_MAX);
             return;
         }
-        resolve_service_env(with, &here, services->items[i].node);
+        resolve_service_env(with, &here, services->items[i].node, &total_bytes);
     }
 }

@@ -67,8 +67,8 @@ static const struct schema volume = {
 
 static const struct schema_key secret_keys[] = {
     {"name", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "name outside the project", NULL},
-    {"environment", SUPPORT_NOT_YET, {.type = SCHEMA_TEXT}, "variable that holds the value", NULL},
-    {"file", SUPPORT_NOT_YET, {.type = SCHEMA_TEXT}, "file that holds the value", NULL},
+    {"environment", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "variable that holds the value", NULL},
+    {"file", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "file that holds the value", NULL},
     {"external", SUPPORT_NOT_YET, {.type = SCHEMA_BOOL}, "made by someone else", NULL},
     {"labels",
      SUPPORT_EMULATED,
@@ -85,9 +85,9 @@ static const struct schema secret = {
 
 static const struct schema_key config_keys[] = {
     {"name", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "name outside the project", NULL},
-    {"content", SUPPORT_NOT_YET, {.type = SCHEMA_TEXT}, "the text itself", NULL},
-    {"environment", SUPPORT_NOT_YET, {.type = SCHEMA_TEXT}, "variable that holds the text", NULL},
-    {"file", SUPPORT_NOT_YET, {.type = SCHEMA_TEXT}, "file that holds the text", NULL},
+    {"content", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "the text itself", NULL},
+    {"environment", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "variable that holds the text", NULL},
+    {"file", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "file that holds the text", NULL},
     {"external", SUPPORT_NOT_YET, {.type = SCHEMA_BOOL}, "made by someone else", NULL},
     {"labels",
      SUPPORT_EMULATED,

@@ -31,6 +31,7 @@ enum {
     SCHEMA_SIGNED = 2,      /* INT */
     SCHEMA_MINUS_ONE = 4,   /* BYTES, INT: -1 means no limit */
     SCHEMA_EMPTY_VALUE = 8, /* PAIRS: no value is the empty text, not null */
+    SCHEMA_OCTAL = 64,      /* TEXT: a number is a file mode, written as "0440" */
     SCHEMA_OR_INT = 32,     /* OBJECT: a number alone is kept as it is */
     SCHEMA_NAMES = 16,      /* MAP: keys are names of services, networks, ... */
 };

@@ -39,7 +39,6 @@ struct yaml_node *canonical_published(struct load *load, const struct path *path
 struct yaml_node *canonical_tls(struct load *load, const struct path *path, struct yaml_node *node);
 
 const char *identity_text(struct load *load, const struct yaml_node *entry);
-const char *identity_before_equals(struct load *load, const struct yaml_node *entry);
 const char *identity_target(struct load *load, const struct yaml_node *entry);
 const char *identity_mount(struct load *load, const struct yaml_node *entry);
 const char *identity_port(struct load *load, const struct yaml_node *entry);

@@ -4,6 +4,8 @@
  */
 #include "base/base.h"
 
+#include <unistd.h>
+
 #include "base/err.h"
 #include "base/log.h"
 #include "control/api_priv.h"

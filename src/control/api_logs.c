@@ -109,7 +109,7 @@ static void add_instance(struct log_stream_call *call, const struct instance *in
         return;
     struct log_source *source = NEW(struct log_source);
     instance_format_name(instance, source->name);
-    (void)snprintf(source->id, sizeof source->id, "%s", instance->id);
+    str_format(source->id, sizeof source->id, "%s", instance->id);
     source->service = mem_copy_text(instance->made_of->service->name);
     if (log_follow_add(call->follow, instance->log_path, source, &err)) {
         VEC_PUSH(&call->sources, source);
@@ -192,7 +192,7 @@ void api_logs(struct api_call *call)
     struct log_stream_call *stream = NEW(struct log_stream_call);
     *stream = (struct log_stream_call){.daemon = call->daemon, .exchange = call->exchange};
     list_init(&stream->subscriber.link);
-    (void)snprintf(stream->system, sizeof stream->system, "%s", system->name);
+    str_format(stream->system, sizeof stream->system, "%s", system->name);
     struct log_follow_spec spec = {
         .loop = call->daemon->loop, .line = on_line, .end = on_end, .arg = stream};
     if (!read_services(stream, call, system, &arena, &err) ||

@@ -199,7 +199,7 @@ void api_list_systems(struct api_call *call)
         const struct system *system = entry->value;
         json_t *files = json_loads(system->files, JSON_DECODE_ANY, NULL);
         char status[40];
-        (void)snprintf(status, sizeof status, "running(%u)", count_ready(system, NULL));
+        str_format(status, sizeof status, "running(%u)", count_ready(system, NULL));
         (void)json_array_append_new(
             list, json_pack("{s:s, s:s, s:o, s:s, s:I}", "name", system->name, "directory",
                             system->directory, "files", files == NULL ? json_array() : files,

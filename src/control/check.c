@@ -88,7 +88,7 @@ static void judge(struct instance *instance, bool healthy, const char *detail)
         instance->check_detail[0] = '\0';
     } else {
         instance->check_failures++;
-        (void)snprintf(instance->check_detail, sizeof instance->check_detail, "%s", detail);
+        str_format(instance->check_detail, sizeof instance->check_detail, "%s", detail);
     }
     bool sick = !healthy &&
                 (instance->state == INSTANCE_WARMING ? now_ns >= instance->check_deadline_ns
@@ -129,10 +129,10 @@ static void on_exec_done(void *arg, int exit_status, struct str output, const st
     struct str text = str_trim(output);
 
     if (err != NULL)
-        (void)snprintf(detail, sizeof detail, "%s", err->text);
+        str_format(detail, sizeof detail, "%s", err->text);
     else
-        (void)snprintf(detail, sizeof detail, "check ended with status %d: %.*s", exit_status,
-                       (int)MIN(text.len, (size_t)300), text.ptr == NULL ? "" : text.ptr);
+        str_format(detail, sizeof detail, "check ended with status %d: %.*s", exit_status,
+                   (int)MIN(text.len, (size_t)300), text.ptr == NULL ? "" : text.ptr);
     check_answered(asked->daemon, asked->id, asked->check, err == NULL && exit_status == 0, detail);
     free(asked);
 }
@@ -145,7 +145,7 @@ static void run_program(struct instance *instance, const struct figures *figures
 
     asked->daemon = daemon;
     asked->check = instance->checks;
-    (void)snprintf(asked->id, sizeof asked->id, "%s", instance->id);
+    str_format(asked->id, sizeof asked->id, "%s", instance->id);
     if (!daemon->runtime->ops->exec(daemon->runtime, instance->id, &healthcheck_of(instance)->test,
                                     figures->timeout_ms, on_exec_done, asked, &err)) {
         free(asked);

@@ -34,7 +34,7 @@ static struct system *system_new(struct daemon *daemon, const char *name, const 
 {
     struct system *system = NEW(struct system);
 
-    (void)snprintf(system->name, sizeof system->name, "%s", name);
+    str_format(system->name, sizeof system->name, "%s", name);
     system->daemon = daemon;
     system->uid = uid;
     system->directory = mem_copy_text(directory);
@@ -162,7 +162,7 @@ static bool load_instance(void *arg, const struct state_instance *row, struct er
     if (service == SIZE_MAX)
         return err_set(err, ERR_INVALID, "instance '%s' belongs to no service", row->id);
     struct instance *instance = instance_load(loading->system, release, service, row->id);
-    (void)snprintf(instance->address, sizeof instance->address, "%s", row->address);
+    str_format(instance->address, sizeof instance->address, "%s", row->address);
     instance->number = row->number;
     instance->is_job = row->is_job;
     instance->stopped = row->stopped;
@@ -290,6 +290,7 @@ static void on_housekeeping(struct timer *timer, uint64_t now_ns)
         LIST_FOR_EACH (node, &system->instances)
             rotate_log(CONTAINER_OF(node, struct instance, link), now_ns);
     }
+    edge_link_housekeeping(daemon->edge, now_ns);
     timer_set(daemon->loop, timer, now_ns + HOUSEKEEPING_MS * NS_PER_MS, on_housekeeping);
 }
 

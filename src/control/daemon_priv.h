@@ -194,6 +194,8 @@ void migration_ended(struct instance *job);
 void daemon_publish(struct daemon *daemon);
 /* The edge has no request left for <id>. */
 void publish_drained(struct daemon *daemon, const char *id);
+/* It ended, and its connections with it. */
+void publish_edge_lost(struct daemon *daemon);
 
 /* ---- edge_table.c ---- */
 
@@ -228,6 +230,8 @@ uint32_t edge_link_listener_id(const struct edge_link *link, const char *ip, uin
 /* False when no edge is there: the probe will not be answered. */
 bool edge_link_probe(struct edge_link *link, const struct instance *instance, uint32_t check,
                      const char *path, uint16_t port, uint64_t timeout_ms);
+/* Keeps the access log within its bounds. */
+void edge_link_housekeeping(struct edge_link *link, uint64_t now_ns);
 pid_t edge_link_pid(const struct edge_link *link);
 uint64_t edge_link_generation(const struct edge_link *link);
 

@@ -44,5 +44,5 @@ void digest_end(struct digest *digest, char *ret)
     int ended = EVP_DigestFinal_ex(digest->ctx, bytes, NULL);
     assert(ended == 1);
     for (size_t i = 0; i < 16; i++)
-        (void)snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+        str_format(ret + 2 * i, 3, "%02x", bytes[i]);
 }

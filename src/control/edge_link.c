@@ -8,6 +8,7 @@
 #include "base/base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,6 +23,7 @@
 #include "io/channel.h"
 #include "io/child.h"
 #include "io/socket.h"
+#include "watch/log_rotate.h"
 
 enum {
     WORKERS_MAX = 8,
@@ -29,6 +31,9 @@ enum {
     EDGE_UID = 699999, /* below the systems' */
     RESTART_MAX_MS = 5000,
     STABLE_MS = 10000,
+    HELLO_MS = 2000,
+    ACCESS_LOG_BYTES = 10 << 20,
+    ACCESS_LOG_FILES = 3,
 };
 
 /* A port this machine listens on: one socket for each worker. */
@@ -54,7 +59,8 @@ struct edge_link {
     struct watch channel; /* to the edge */
     struct child *child;  /* NULL: none, or one that a former daemon started */
     pid_t pid;
-    int control_fd; /* where a later daemon finds the edge: listening, handed to it */
+    bool introduced;  /* an edge found running has said who it is */
+    size_t announced; /* the listeners it has */
     uint64_t started_ns;
     uint64_t generation;
     uint64_t restart_ms; /* pause before the next start */
@@ -115,7 +121,7 @@ static bool open_listener(struct edge_link *link, const char *ip, uint16_t port,
     struct held held = {.id = ++link->last_id, .port = port};
     union socket_address address;
 
-    (void)snprintf(held.ip, sizeof held.ip, "%s", ip);
+    str_format(held.ip, sizeof held.ip, "%s", ip);
     if (!socket_address_parse(ip, port, &address, err) || !check_port(&address, err))
         return false;
     for (int i = 0; i < link->workers; i++) {
@@ -141,8 +147,8 @@ static bool reserve(struct edge_link *link, const struct edge_listener_wish *wis
     if (find_held(link, "0.0.0.0", wish->port) == NULL &&
         !open_listener(link, "0.0.0.0", wish->port, err))
         return false;
-    if (find_held(link, "::", wish->port) == NULL && !open_listener(link, "::", wish->port, &ignored) &&
-        ignored.code == ERR_EXISTS) {
+    if (find_held(link, "::", wish->port) == NULL &&
+        !open_listener(link, "::", wish->port, &ignored) && ignored.code == ERR_EXISTS) {
         *err = ignored;
         return false;
     }
@@ -202,7 +208,8 @@ static bool check_neighbours(const struct edge_link *link, const struct release 
             continue;
         size_t count = edge_table_wishes(system->wanted->compose, &arena, &others);
         for (size_t j = 0; j < count; j++) {
-            bool shared = wish->routes && others[j].routes && strcmp(wish->kind, others[j].kind) == 0;
+            bool shared =
+                wish->routes && others[j].routes && strcmp(wish->kind, others[j].kind) == 0;
             if (others[j].port == wish->port && !shared)
                 return err_set(err, ERR_EXISTS, "port %u is published by system '%s' already",
                                (unsigned)wish->port, system->name);
@@ -251,8 +258,9 @@ static void send_listeners(struct edge_link *link)
     for (size_t i = 0; i < link->held.len; i++) {
         struct held *held = &link->held.ptr[i];
         if (!held->sent)
-            held->sent = send_json(link, json_pack("{s:s, s:i}", "type", "listener", "id", (int)held->id),
-                                   held->fds, (size_t)link->workers);
+            held->sent =
+                send_json(link, json_pack("{s:s, s:i}", "type", "listener", "id", (int)held->id),
+                          held->fds, (size_t)link->workers);
     }
 }
 
@@ -264,18 +272,18 @@ static void send_table(struct edge_link *link)
     AUTO(buf_done) struct buf text = {0};
     struct err err;
 
-    AUTO(json_unref) json_t *table =
-        edge_table_make(link->daemon, ++link->generation, fds + 1, &folders);
+    AUTO(json_unref)
+    json_t *table = edge_table_make(link->daemon, ++link->generation, fds + 1, &folders);
     json_format(table, false, &text);
     fds[0] = channel_memfd("ishizue-table", buf_str(&text), &err);
     count += folders;
     if (fds[0] < 0)
         log_error("daemon", "edge: %s", err.text);
     else
-        (void)send_json(link,
-                        json_pack("{s:s, s:I}", "type", "table", "generation",
-                                  (json_int_t)link->generation),
-                        fds, count);
+        (void)send_json(
+            link,
+            json_pack("{s:s, s:I}", "type", "table", "generation", (json_int_t)link->generation),
+            fds, count);
     explicit_bzero(text.ptr, text.len); /* private keys */
     for (size_t i = 0; i < count; i++)
         fd_close(fds[i]);
@@ -299,8 +307,8 @@ bool edge_link_probe(struct edge_link *link, const struct instance *instance, ui
     struct probe probe = {.number = ++link->last_probe, .check = check};
     char address[SOCKET_TEXT_BYTES];
 
-    (void)snprintf(address, sizeof address, "%s:%u", ip, (unsigned)port);
-    (void)snprintf(probe.instance, sizeof probe.instance, "%s", instance->id);
+    str_format(address, sizeof address, "%s:%u", ip, (unsigned)port);
+    str_format(probe.instance, sizeof probe.instance, "%s", instance->id);
     if (!send_json(link,
                    json_pack("{s:s, s:I, s:s, s:s?, s:s, s:I}", "type", "probe", "probe",
                              (json_int_t)probe.number, "address", address, "path", path, "host",
@@ -325,10 +333,10 @@ static void on_probe_event(struct edge_link *link, const json_t *event)
         uint64_t status = json_find_u64(event, "status", 0);
         const char *said = json_find_text(event, "detail", "");
         if (status != 0)
-            (void)snprintf(detail, sizeof detail, "answered %llu: %s", (unsigned long long)status,
-                           said);
+            str_format(detail, sizeof detail, "answered %llu: %s", (unsigned long long)status,
+                       said);
         else
-            (void)snprintf(detail, sizeof detail, "%s", said);
+            str_format(detail, sizeof detail, "%s", said);
         check_answered(link->daemon, probe.instance, probe.check,
                        json_find_bool(event, "ok", false), detail);
         return;
@@ -350,13 +358,40 @@ static void on_idle(struct edge_link *link, const json_t *event)
     publish_drained(link->daemon, json_find_text(event, "target", ""));
 }
 
+/* From an edge that a former daemon started: the sockets it accepts on. */
+static void on_listener(struct edge_link *link, const json_t *event)
+{
+    struct channel_message *message = &link->message;
+    struct held held = {.id = (uint32_t)json_find_u64(event, "id", 0), .sent = true};
+    union socket_address address = {0};
+    socklen_t len = sizeof address;
+
+    if (message->fd_count != (size_t)link->workers ||
+        getsockname(message->fds[0], &address.any, &len) != 0)
+        return;
+    (void)socket_address_format_ip(&address, held.ip);
+    held.port = socket_address_port(&address);
+    memcpy(held.fds, message->fds, message->fd_count * sizeof held.fds[0]);
+    message->fd_count = 0; /* ours now */
+    link->last_id = MAX(link->last_id, held.id);
+    VEC_PUSH(&link->held, held);
+}
+
+static void on_hello(struct edge_link *link, const json_t *event)
+{
+    link->pid = (pid_t)json_find_u64(event, "pid", 0);
+    link->generation = json_find_u64(event, "generation", 0);
+    link->workers = (int)json_find_u64(event, "workers", 1);
+    link->announced = (size_t)json_find_u64(event, "listeners", 0);
+    link->introduced = link->workers >= 1 && link->workers <= WORKERS_MAX;
+}
+
 static const struct {
     const char *name;
     void (*fn)(struct edge_link *link, const json_t *event);
 } edge_events[] = {
-    {"probe", on_probe_event},
-    {"refused", on_refused},
-    {"idle", on_idle},
+    {"hello", on_hello},     {"listener", on_listener}, {"probe", on_probe_event},
+    {"refused", on_refused}, {"idle", on_idle},
 };
 
 static void on_message(struct edge_link *link)
@@ -365,16 +400,14 @@ static void on_message(struct edge_link *link)
     AUTO(json_unref) json_t *event = NULL;
     struct err err;
 
-    for (size_t i = 0; i < message->fd_count; i++)
-        fd_close(message->fds[i]);
-    if (!json_parse(str_from(message->bytes, message->len), CHANNEL_MAX_BYTES, &event, &err)) {
+    if (!json_parse(str_from(message->bytes, message->len), CHANNEL_MAX_BYTES, &event, &err))
         log_error("daemon", "edge: it sent nonsense: %s", err.text);
-        return;
-    }
     const char *name = json_find_text(event, "event", "");
     for (size_t i = 0; i < ARRAY_LEN(edge_events); i++)
         if (strcmp(edge_events[i].name, name) == 0)
             edge_events[i].fn(link, event);
+    for (size_t i = 0; i < message->fd_count; i++)
+        fd_close(message->fds[i]);
 }
 
 static void close_channel(struct edge_link *link)
@@ -446,11 +479,20 @@ static bool spawn(struct edge_link *link, int channel_fd, struct err *err)
     buf_addf(&folder, "%s/empty", link->daemon->options.run_dir);
     if (!file_make_dirs(buf_text(&folder), 0755, err))
         return false;
-    (void)snprintf(workers, sizeof workers, "%d", link->workers);
-    (void)snprintf(uid, sizeof uid, "%d", EDGE_UID);
-    const char *const argv[] = {own_program(&program), "edge",     "--channel-fd", "0",
-                                "--workers",           workers,    "--uid",        uid,
-                                "--gid",               uid,        "--chroot-dir", buf_text(&folder),
+    str_format(workers, sizeof workers, "%d", link->workers);
+    str_format(uid, sizeof uid, "%d", EDGE_UID);
+    const char *const argv[] = {own_program(&program),
+                                "edge",
+                                "--channel-fd",
+                                "0",
+                                "--workers",
+                                workers,
+                                "--uid",
+                                uid,
+                                "--gid",
+                                uid,
+                                "--chroot-dir",
+                                buf_text(&folder),
                                 NULL};
     struct child_spec spec = {.argv = argv,
                               .input_fd = channel_fd,
@@ -464,12 +506,65 @@ static bool spawn(struct edge_link *link, int channel_fd, struct err *err)
     return true;
 }
 
-/* Sends everything that a new edge needs. */
+static const char *access_log_path(const struct edge_link *link, struct buf *path)
+{
+    buf_addf(path, "%s/access.log", link->daemon->options.state_dir);
+    return buf_text(path);
+}
+
+static void send_access_log(struct edge_link *link)
+{
+    AUTO(buf_done) struct buf path = {0};
+    AUTO(fd_close)
+    int fd = open(access_log_path(link, &path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+    if (fd < 0)
+        log_error("daemon", "edge: cannot open its access log '%s'", buf_text(&path));
+    else
+        (void)send_json(link, json_pack("{s:s}", "type", "access_log"), &fd, 1);
+}
+
+static bool reopen_access_log(void *arg, struct err *err)
+{
+    (void)err;
+    send_access_log(arg);
+    return true;
+}
+
+void edge_link_housekeeping(struct edge_link *link, uint64_t now_ns)
+{
+    AUTO(buf_done) struct buf path = {0};
+    struct log_rotate rotate = {.path = access_log_path(link, &path),
+                                .max_bytes = ACCESS_LOG_BYTES,
+                                .max_files = ACCESS_LOG_FILES,
+                                .reopen = reopen_access_log,
+                                .arg = link};
+    struct err err;
+
+    if (!log_rotate_check(&rotate, now_ns, NULL, &err))
+        log_warn("daemon", "edge: its access log: %s", err.text);
+}
+
+static const char *control_path(const struct edge_link *link, struct buf *path)
+{
+    buf_addf(path, "%s/edge.sock", link->daemon->options.run_dir);
+    return buf_text(path);
+}
+
+/* Sends everything that a new edge needs; the control socket is where a later daemon finds it. */
 static void introduce(struct edge_link *link)
 {
+    AUTO(buf_done) struct buf path = {0};
+    struct err err;
+
     for (size_t i = 0; i < link->held.len; i++)
         link->held.ptr[i].sent = false;
-    (void)send_json(link, json_pack("{s:s}", "type", "control"), &link->control_fd, 1);
+    AUTO(fd_close) int control = socket_listen_unix_packets(control_path(link, &path), &err);
+    if (control < 0)
+        log_error("daemon", "edge: %s", err.text);
+    else
+        (void)send_json(link, json_pack("{s:s}", "type", "control"), &control, 1);
+    send_access_log(link);
     daemon_publish(link->daemon);
 }
 
@@ -509,9 +604,87 @@ static void edge_gone(struct edge_link *link)
     struct loop *loop = link->daemon->loop;
 
     link->pid = 0;
+    publish_edge_lost(link->daemon);
     if (loop_now_ns(loop) - link->started_ns > STABLE_MS * NS_PER_MS)
         link->restart_ms = 0;
     timer_set(loop, &link->restart_timer, loop_now_ns(loop) + link->restart_ms * NS_PER_MS,
               on_restart_due);
     link->restart_ms = MIN(MAX(link->restart_ms * 2, (uint64_t)50), (uint64_t)RESTART_MAX_MS);
+}
+
+/* ---- open and close ---- */
+
+/* Connects to an edge that outlived its daemon and hears which sockets it has. */
+static bool find_edge(struct edge_link *link)
+{
+    AUTO(buf_done) struct buf path = {0};
+    struct err err;
+    int fd = socket_connect_unix_packets(control_path(link, &path), &err);
+
+    if (fd < 0)
+        return false;
+    if (!watch_add(link->daemon->loop, &link->channel, fd, EPOLLIN, on_channel, &err)) {
+        fd_close(fd);
+        return false;
+    }
+    uint64_t deadline_ns = clock_now_ns() + HELLO_MS * NS_PER_MS;
+    while (!(link->introduced && link->held.len >= link->announced) &&
+           watch_is_active(&link->channel) && clock_now_ns() < deadline_ns)
+        loop_round(link->daemon->loop, 100);
+    if (!link->introduced)
+        close_channel(link);
+    timer_clear(&link->restart_timer); /* it may have ended right then */
+    return link->introduced;
+}
+
+static void reserve_all(struct edge_link *link)
+{
+    struct map_entry *entry;
+    struct err err;
+
+    for (size_t i = 0; (entry = map_next(&link->daemon->systems, &i)) != NULL;) {
+        const struct system *system = entry->value;
+        if (system->wanted != NULL && !edge_link_reserve(link, system->wanted, &err))
+            log_error("daemon", "%s: %s", system->name, err.text);
+    }
+}
+
+bool edge_link_open(struct daemon *daemon, struct err *err)
+{
+    struct edge_link *link = NEW(struct edge_link);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    link->daemon = daemon;
+    link->workers = (int)MIN(MAX(cpus, 1), (long)WORKERS_MAX);
+    daemon->edge = link;
+    if (find_edge(link)) {
+        log_info("daemon", "edge: process %d goes on", (int)link->pid);
+        reserve_all(link);
+        return true;
+    }
+    reserve_all(link);
+    return start_edge(link, err);
+}
+
+void edge_link_close(struct edge_link *link)
+{
+    if (link == NULL)
+        return;
+    timer_clear(&link->restart_timer);
+    close_channel(link);
+    for (size_t i = 0; i < link->held.len; i++)
+        close_held(link, &link->held.ptr[i]);
+    VEC_DONE(&link->held);
+    VEC_DONE(&link->probes);
+    free(link);
+}
+
+pid_t edge_link_pid(const struct edge_link *link)
+{
+    return link->pid;
+}
+
+uint64_t edge_link_generation(const struct edge_link *link)
+{
+    return link->generation;
 }

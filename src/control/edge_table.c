@@ -112,20 +112,20 @@ struct making {
     size_t *fd_count;
 };
 
-static json_t *targets_of(const struct system *system, const char *service, uint16_t port)
+static json_t *targets_of(struct system *system, const char *service, uint16_t port)
 {
     json_t *targets = json_array();
 
     LIST_FOR_EACH (node, &system->instances) {
-        const struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        struct instance *instance = CONTAINER_OF(node, struct instance, link);
         bool draining = instance->state == INSTANCE_DRAINING;
         if (instance->is_job || strcmp(instance->made_of->service->name, service) != 0 ||
             !(instance->in_traffic || draining))
             continue;
+        instance->at_edge = true;
         char address[40];
-        (void)snprintf(address, sizeof address, "%s:%u",
-                       instance->address[0] == '\0' ? "127.0.0.1" : instance->address,
-                       (unsigned)port);
+        str_format(address, sizeof address, "%s:%u",
+                   instance->address[0] == '\0' ? "127.0.0.1" : instance->address, (unsigned)port);
         (void)json_array_append_new(targets,
                                     json_pack("{s:s, s:s, s:i, s:b}", "id", instance->id, "address",
                                               address, "weight", 1, "draining", (int)draining));
@@ -133,7 +133,7 @@ static json_t *targets_of(const struct system *system, const char *service, uint
     return targets;
 }
 
-static int upstream_number(struct making *making, const struct system *system, const char *service,
+static int upstream_number(struct making *making, struct system *system, const char *service,
                            uint16_t port)
 {
     const char *name =
@@ -169,9 +169,8 @@ static int add_folder(struct making *making, const char *folder)
     return (int)(*making->fd_count)++;
 }
 
-static void add_route(struct making *making, const struct system *system,
-                      const struct compose *compose, const struct compose_route *route,
-                      const json_t *listeners)
+static void add_route(struct making *making, struct system *system, const struct compose *compose,
+                      const struct compose_route *route, const json_t *listeners)
 {
     const char *host = route->host != NULL ? route->host : compose->x.domain;
     json_t *row = route_new(system, host, route->path);
@@ -197,11 +196,11 @@ static void add_route(struct making *making, const struct system *system,
     (void)json_array_append_new(making->routes, row);
 }
 
-static void add_listener(struct making *making, const struct system *system,
+static void add_listener(struct making *making, struct system *system,
                          const struct edge_listener_wish *wish, uint32_t id)
 {
     char key[16];
-    (void)snprintf(key, sizeof key, "%u", id);
+    str_format(key, sizeof key, "%u", id);
 
     if (map_find(&making->seen, str_of(key)) != NULL)
         return; /* shared with another system */
@@ -218,7 +217,7 @@ static void add_listener(struct making *making, const struct system *system,
 }
 
 /* Both addresses of a wish for every address are listeners of their own. */
-static void add_wished(struct making *making, const struct system *system,
+static void add_wished(struct making *making, struct system *system,
                        const struct edge_listener_wish *wish, json_t *routed)
 {
     static const char *const everywhere[] = {"0.0.0.0", "::"};

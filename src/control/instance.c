@@ -28,9 +28,9 @@ struct instance *system_find_instance(const struct system *system, const char *i
 
 void instance_format_name(const struct instance *instance, char *ret)
 {
-    (void)snprintf(ret, RUNTIME_ID_MAX + 1, "%.30s-%.24s%s-%u", instance->system->name,
-                   instance->made_of->service->name, instance->is_job ? "-migrate" : "",
-                   instance->number % 10000);
+    str_format(ret, RUNTIME_ID_MAX + 1, "%.30s-%.24s%s-%u", instance->system->name,
+               instance->made_of->service->name, instance->is_job ? "-migrate" : "",
+               instance->number % 10000);
 }
 
 /* "eshop-backend-1-3f9a": names that are not host names lose what does not fit. */
@@ -48,7 +48,7 @@ static void choose_id(struct instance *instance)
             *c = '-';
     ssize_t drawn = getrandom(&random, sizeof random, 0);
     assert(drawn == (ssize_t)sizeof random);
-    (void)snprintf(instance->id, sizeof instance->id, "%s-%06x", name, random & 0xffffff);
+    str_format(instance->id, sizeof instance->id, "%s-%06x", name, random & 0xffffff);
 }
 
 static char *log_path_of(const struct instance *instance)
@@ -76,7 +76,7 @@ struct instance *instance_load(struct system *system, struct release *release, s
 {
     struct instance *instance = make(system, release, service);
 
-    (void)snprintf(instance->id, sizeof instance->id, "%s", id);
+    str_format(instance->id, sizeof instance->id, "%s", id);
     instance->log_path = log_path_of(instance);
     return instance;
 }
@@ -131,8 +131,8 @@ static struct late *late_new(const struct instance *instance)
     struct late *late = NEW(struct late);
 
     late->daemon = instance->system->daemon;
-    (void)snprintf(late->system, sizeof late->system, "%s", instance->system->name);
-    (void)snprintf(late->id, sizeof late->id, "%s", instance->id);
+    str_format(late->system, sizeof late->system, "%s", instance->system->name);
+    str_format(late->id, sizeof late->id, "%s", instance->id);
     return late;
 }
 
@@ -249,11 +249,22 @@ static void act_kill(struct instance *instance)
     send_signal(instance, SIGKILL);
 }
 
+static void on_nothing_to_drain(struct deferred *deferred)
+{
+    instance_event(CONTAINER_OF(deferred, struct instance, drained), INSTANCE_ON_DRAINED, NULL);
+}
+
+/* The edge answers with "idle" when the last request has ended. What it was never told of is
+ * drained as soon as the network has taken its name away. */
 static void act_drain(struct instance *instance)
 {
+    struct daemon *daemon = instance->system->daemon;
+
     check_stop(instance);
     set_timer(instance, DRAIN_MAX_MS);
-    daemon_publish(instance->system->daemon); /* the edge answers with "idle" */
+    daemon_publish(daemon);
+    if (!instance->at_edge)
+        loop_defer(daemon->loop, &instance->drained, on_nothing_to_drain);
 }
 
 static void act_backoff(struct instance *instance)
@@ -404,8 +415,8 @@ void instance_exited(struct instance *instance)
     if (status.state == RUNTIME_RUNNING)
         return;
     instance->exit_status = status.state == RUNTIME_EXITED ? status.exit_status : 255;
-    (void)snprintf(detail, sizeof detail, "status %d%s", instance->exit_status,
-                   status.out_of_memory ? ", out of memory" : "");
+    str_format(detail, sizeof detail, "status %d%s", instance->exit_status,
+               status.out_of_memory ? ", out of memory" : "");
     instance_event(instance,
                    starts_again(instance, instance->exit_status) ? INSTANCE_ON_EXIT_AGAIN
                                                                  : INSTANCE_ON_EXIT_FINAL,

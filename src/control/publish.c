@@ -17,6 +17,20 @@ struct wish {
     VEC(struct runtime_service_address) services;
 };
 
+struct addresses {
+    const char **ptr;
+    size_t len, cap;
+};
+
+static const char **keep(struct wish *wish, const struct addresses *addresses)
+{
+    const char **kept = ARENA_ARRAY(&wish->arena, const char *, addresses->len + 1);
+
+    for (size_t i = 0; i < addresses->len; i++)
+        kept[i] = addresses->ptr[i];
+    return kept;
+}
+
 static void mark_traffic(struct system *system)
 {
     AUTO(reconcile_view_done) struct reconcile_view view;
@@ -49,33 +63,46 @@ static bool reaches_outside(const struct instance *instance)
     return false;
 }
 
+/* The stable addresses of the services that <instance> shares a network with. */
+static void add_reached_services(struct wish *wish, const struct instance *instance,
+                                 struct addresses *reaches)
+{
+    const struct compose *compose = instance->release->compose;
+    char address[STATE_ADDRESS_BYTES];
+    struct err err;
+
+    for (size_t i = 0; i < compose->service_count; i++)
+        if (!compose->services[i].x.provided_by_edge &&
+            spec_share_network(instance->made_of->service, &compose->services[i]) &&
+            spec_service_address(instance->system, compose->services[i].name, address, &err))
+            VEC_PUSH(reaches, arena_text(&wish->arena, address));
+}
+
 static void add_endpoint(struct wish *wish, const struct instance *instance)
 {
     const struct compose_service *service = instance->made_of->service;
-    VEC(const char *) reaches = {0};
-    size_t count = 0;
+    struct addresses reaches = {0};
 
+    add_reached_services(wish, instance, &reaches);
     LIST_FOR_EACH (node, &instance->system->instances) {
         const struct instance *other = CONTAINER_OF(node, struct instance, link);
         if (has_endpoint(other) && spec_share_network(service, other->made_of->service))
             VEC_PUSH(&reaches, other->address);
     }
-    const char **kept = ARENA_ARRAY(&wish->arena, const char *, reaches.len + 1);
-    for (; count < reaches.len; count++)
-        kept[count] = reaches.ptr[count];
-    VEC_DONE(&reaches);
+    const char **kept = keep(wish, &reaches);
     VEC_PUSH(&wish->endpoints, (struct runtime_endpoint){.id = instance->id,
                                                          .address = instance->address,
                                                          .reaches = kept,
-                                                         .reach_count = count,
+                                                         .reach_count = reaches.len,
                                                          .outside = reaches_outside(instance)});
+    VEC_DONE(&reaches);
 }
 
 static void add_service(struct wish *wish, struct system *system, const char *service)
 {
     char address[STATE_ADDRESS_BYTES];
     struct err err;
-    VEC(const char *) ready = {0};
+    struct addresses ready = {0};
 
     if (!spec_service_address(system, service, address, &err)) {
         log_error("daemon", "%s/%s: %s", system->name, service, err.text);
@@ -87,9 +114,7 @@ static void add_service(struct wish *wish, struct system *system, const char *se
             strcmp(instance->made_of->service->name, service) == 0)
             VEC_PUSH(&ready, instance->address);
     }
-    const char **kept = ARENA_ARRAY(&wish->arena, const char *, ready.len + 1);
-    for (size_t i = 0; i < ready.len; i++)
-        kept[i] = ready.ptr[i];
+    const char **kept = keep(wish, &ready);
     VEC_PUSH(&wish->services,
              (struct runtime_service_address){.address = arena_text(&wish->arena, address),
                                               .instances = kept,
@@ -142,6 +167,18 @@ static void on_publish(struct deferred *deferred)
 void daemon_publish(struct daemon *daemon)
 {
     loop_defer(daemon->loop, &daemon->publishing, on_publish);
+}
+
+void publish_edge_lost(struct daemon *daemon)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
+        struct system *system = entry->value;
+        LIST_FOR_EACH (node, &system->instances)
+            instance_event(CONTAINER_OF(node, struct instance, link), INSTANCE_ON_DRAINED,
+                           "the edge ended");
+    }
 }
 
 void publish_drained(struct daemon *daemon, const char *id)

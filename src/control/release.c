@@ -181,9 +181,9 @@ struct release *release_read(struct state *state, const char *system, const char
         struct release_service *made = &release->services[i];
         const json_t *row = json_object_get(services, made->service->name);
         const char *tree = json_find_text(row, "tree", NULL);
-        (void)snprintf(made->config_hash, sizeof made->config_hash, "%s",
-                       json_find_text(row, "config_hash", ""));
-        (void)snprintf(made->hash, sizeof made->hash, "%s", json_find_text(row, "hash", ""));
+        str_format(made->config_hash, sizeof made->config_hash, "%s",
+                   json_find_text(row, "config_hash", ""));
+        str_format(made->hash, sizeof made->hash, "%s", json_find_text(row, "hash", ""));
         made->tree = tree == NULL ? NULL : arena_text(&release->arena, tree);
     }
     return release;

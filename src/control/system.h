@@ -60,6 +60,7 @@ struct instance {
     int64_t started_wall_ms;
     uint64_t started_ns; /* when its process started, as far as this daemon knows */
     bool in_traffic;     /* as last published */
+    bool at_edge;        /* the edge was told of it: it will say when nothing uses it */
     struct timer timer;  /* of the state: back-off, drain, grace */
     struct timer check_timer;
     uint64_t check_deadline_ns; /* WARMING: sick after this */
@@ -67,6 +68,7 @@ struct instance {
     uint32_t checks;        /* number of the check under way; a late answer to another is dropped */
     char check_detail[400]; /* what the last failing check said */
     char *log_path;
+    struct deferred drained; /* once the network knows, when the edge was never told of it */
     struct deferred freeing;
 };
 

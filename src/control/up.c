@@ -109,8 +109,8 @@ static void on_built(void *arg, const struct err *err)
     } else {
         char text[64];
         uint64_t took_ms = (loop_now_ns(system->daemon->loop) - run->started_ns) / NS_PER_MS;
-        (void)snprintf(text, sizeof text, "in %llu.%llu s", (unsigned long long)(took_ms / 1000),
-                       (unsigned long long)(took_ms % 1000 / 100));
+        str_format(text, sizeof text, "in %llu.%llu s", (unsigned long long)(took_ms / 1000),
+                   (unsigned long long)(took_ms % 1000 / 100));
         operation_step(system, service, NULL, "built", text);
         operation->changed = true;
     }

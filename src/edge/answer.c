@@ -5,6 +5,9 @@
 #include "edge/head.h"
 #include "edge/worker.h"
 
+/* The route's Cache-Control is for its own content, not for errors. */
+#define WITHOUT_CACHE (UINT64_C(1) << HTTP_CACHE_CONTROL)
+
 struct page {
     int status;
     const char *text;
@@ -36,7 +39,7 @@ static const char *page_text(int status)
     return "The request could not be served.";
 }
 
-static char *put_start(struct exchange *exchange, int status, char *at)
+char *answer_put_start(struct exchange *exchange, int status, uint64_t present, char *at)
 {
     at = HEAD_PUT(at, "HTTP/1.1 ");
     at = head_put_number(at, (uint64_t)status);
@@ -45,7 +48,7 @@ static char *put_start(struct exchange *exchange, int status, char *at)
     at = HEAD_PUT(at, "\r\nDate: ");
     at = head_put(at, str_of(worker_date(exchange->worker)));
     at = HEAD_PUT(at, "\r\n");
-    return head_write_route_headers(exchange, UINT64_C(1) << HTTP_CACHE_CONTROL, at);
+    return head_write_route_headers(exchange, present, at);
 }
 
 static char *put_html(const struct exchange *exchange, int status, char *at)
@@ -84,8 +87,7 @@ static char *put_json(const struct exchange *exchange, int status, char *at)
     return HEAD_PUT(at, "\"}\n");
 }
 
-/* A client that has not sent all of its body yet is not kept. */
-static char *put_end(const struct exchange *exchange, char *at)
+char *answer_put_end(const struct exchange *exchange, char *at)
 {
     if (!exchange->keep_alive || !exchange->request.done)
         at = HEAD_PUT(at, "Connection: close\r\n");
@@ -96,8 +98,7 @@ static char *put_end(const struct exchange *exchange, char *at)
 
 static void send_answer(struct exchange *exchange, char *end)
 {
-    struct iovec iov = {exchange->worker->head_bytes,
-                        (size_t)(end - exchange->worker->head_bytes)};
+    struct iovec iov = {exchange->worker->head_bytes, (size_t)(end - exchange->worker->head_bytes)};
 
     if (exchange->target != NULL)
         proxy_release(exchange, false);
@@ -112,8 +113,9 @@ void answer_error(struct exchange *exchange, int status)
     if (status >= 500 || status == 408 || status == 431 || status == 400)
         exchange->keep_alive = exchange->keep_alive && status >= 502;
     exchange->status = status;
-    end = exchange->wants_json ? put_json(exchange, status, body) : put_html(exchange, status, body);
-    at = put_start(exchange, status, exchange->worker->head_bytes);
+    end =
+        exchange->wants_json ? put_json(exchange, status, body) : put_html(exchange, status, body);
+    at = answer_put_start(exchange, status, WITHOUT_CACHE, exchange->worker->head_bytes);
     at = exchange->wants_json ? HEAD_PUT(at, "Content-Type: application/json\r\n")
                               : HEAD_PUT(at, "Content-Type: text/html; charset=utf-8\r\n");
     at = HEAD_PUT(at, "Cache-Control: no-store\r\nContent-Length: ");
@@ -121,7 +123,7 @@ void answer_error(struct exchange *exchange, int status)
     at = HEAD_PUT(at, "\r\n");
     if (status == 405)
         at = HEAD_PUT(at, "Allow: GET, HEAD\r\n");
-    at = put_end(exchange, at);
+    at = answer_put_end(exchange, at);
     if (exchange->method != HTTP_HEAD) {
         at = head_put(at, str_from(body, (size_t)(end - body)));
         exchange->sent_bytes = (uint64_t)(end - body);
@@ -133,12 +135,12 @@ static void send_redirect(struct exchange *exchange, int status, char *at)
 {
     at = HEAD_PUT(at, "\r\nContent-Length: 0\r\n");
     exchange->status = status;
-    send_answer(exchange, put_end(exchange, at));
+    send_answer(exchange, answer_put_end(exchange, at));
 }
 
 void answer_redirect(struct exchange *exchange, int status, struct str location)
 {
-    char *at = put_start(exchange, status, exchange->worker->head_bytes);
+    char *at = answer_put_start(exchange, status, WITHOUT_CACHE, exchange->worker->head_bytes);
 
     at = HEAD_PUT(at, "Location: ");
     send_redirect(exchange, status, head_put(at, location));
@@ -146,7 +148,7 @@ void answer_redirect(struct exchange *exchange, int status, struct str location)
 
 void answer_to_https(struct exchange *exchange, uint16_t port, const struct http1_head *head)
 {
-    char *at = put_start(exchange, 308, exchange->worker->head_bytes);
+    char *at = answer_put_start(exchange, 308, WITHOUT_CACHE, exchange->worker->head_bytes);
     struct str host = head->host;
     size_t colon = str_find_last(host, ':');
 

@@ -23,8 +23,8 @@ static bool take_chunks(struct body *body, char *bytes, size_t len, size_t *ret_
         struct str piece;
         size_t used;
         const char *why;
-        enum http1_result result = http1_chunks_read(
-            &body->chunks, str_from(bytes + at, len - at), &used, &piece, &why);
+        enum http1_result result =
+            http1_chunks_read(&body->chunks, str_from(bytes + at, len - at), &used, &piece, &why);
         if (result != HTTP1_MORE && result != HTTP1_DONE)
             return false;
         if (piece.len > 0) {

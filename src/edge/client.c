@@ -93,7 +93,8 @@ static void await_rest(struct client *client, struct str bytes)
     }
 }
 
-/* <bytes> are in conn->in, or in the scratch space. True: there may be another request in conn->in. */
+/* <bytes> are in conn->in, or in the scratch space. True: there may be another request in conn->in.
+ */
 static bool read_request(struct client *client, struct str bytes)
 {
     struct conn *conn = &client->conn;

@@ -13,7 +13,7 @@
 
 struct client {
     struct conn conn;
-    struct list link; /* in worker.clients */
+    struct list link;          /* in worker.clients */
     struct exchange *exchange; /* NULL: between requests */
     uint32_t listener_id;
     uint8_t kind; /* enum listener_kind */

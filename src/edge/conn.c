@@ -185,7 +185,7 @@ static int join_for_tls(struct conn *conn, struct iovec *iov, int count)
     return 1;
 }
 
-static_assert(WORKER_JOINED_BYTES >= TLS_JOIN_BYTES, "a joined record fits");
+static_assert((int)WORKER_JOINED_BYTES >= (int)TLS_JOIN_BYTES, "a joined record fits");
 
 bool conn_write(struct conn *conn, const struct iovec *given, int count)
 {
@@ -198,7 +198,8 @@ bool conn_write(struct conn *conn, const struct iovec *given, int count)
             copy[left++] = given[i];
     if (conn->tls != NULL && conn->out == NULL && left > 1)
         left = join_for_tls(conn, copy, left);
-    while (left > 0 && conn->out == NULL) { /* after a partial write too: only EAGAIN arms the edge */
+    while (left > 0 &&
+           conn->out == NULL) { /* after a partial write too: only EAGAIN arms the edge */
         ssize_t n = write_some(conn, iov, left);
         if (n == CONN_BROKEN)
             return false;

@@ -24,7 +24,8 @@ struct worker;
 struct conn_state {
     const char *name;
     void (*on_readable)(struct conn *conn); /* bytes or the end wait to be read */
-    void (*on_writable)(struct conn *conn); /* <out> went empty, or there is room that <awaits_room> */
+    void (*on_writable)(
+        struct conn *conn); /* <out> went empty, or there is room that <awaits_room> */
     void (*on_timeout)(struct conn *conn);
     void (*on_error)(struct conn *conn); /* reset, or a write failed: it can only be closed */
 };
@@ -52,7 +53,8 @@ MUST_CHECK bool conn_open(struct conn *conn, struct worker *worker, int fd,
                           const struct conn_state *state);
 /* Gives everything back and closes; the memory is freed when the round is over. */
 void conn_close(struct conn *conn);
-/* The same, with a reset instead of an orderly end: the other side must see that something is missing. */
+/* The same, with a reset instead of an orderly end: the other side must see that something is
+ * missing. */
 void conn_abort(struct conn *conn);
 bool conn_is_open(const struct conn *conn);
 

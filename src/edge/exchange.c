@@ -66,11 +66,21 @@ static bool is_acme(struct str path)
     return str_starts(path, STR("/.well-known/acme-challenge/"));
 }
 
+static bool wants_json(const struct http1_head *head)
+{
+    for (size_t i = 0; i < head->header_count; i++)
+        if (head->headers[i].id == HTTP_OTHER && head->headers[i].name.len == 6 &&
+            str_eq_nocase(head->headers[i].name, STR("accept")))
+            return str_starts(head->headers[i].value, STR("application/json"));
+    return false;
+}
+
 static void take_request(struct exchange *exchange, const struct http1_head *head)
 {
     exchange->method = head->method;
     exchange->minor_version = (uint8_t)head->minor_version;
     exchange->keep_alive = head->keep_alive;
+    exchange->wants_json = wants_json(head);
     body_init(&exchange->request, head, head->framing == HTTP_CHUNKED);
 }
 
@@ -84,15 +94,6 @@ static bool may_upgrade(const struct http1_head *head)
            !str_starts(protocol, STR("h2c")) && !str_starts(protocol, STR("H2C")) &&
            !str_starts(protocol, STR("TLS")) && !str_starts(protocol, STR("HTTP")) &&
            head->method == HTTP_GET && head->framing == HTTP_NO_BODY;
-}
-
-static bool wants_json(const struct http1_head *head)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == HTTP_OTHER &&
-            str_eq_nocase(head->headers[i].name, STR("accept")))
-            return str_starts(head->headers[i].value, STR("application/json"));
-    return false;
 }
 
 /* An answer that needs no route or must not have one. True: it was given. */

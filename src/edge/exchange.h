@@ -30,6 +30,7 @@ struct exchange {
     struct str host;
     struct str path;
     struct str request_id;
+    struct str target_text; /* of the last target tried; the view's */
     struct body request;
     struct body response;
     uint64_t start_ns;
@@ -40,14 +41,15 @@ struct exchange {
     enum http_method method;
     int status; /* of the answer; 0: none yet */
     uint8_t attempts;
-    uint8_t minor_version;     /* of the client */
-    bool keep_alive;           /* the client's connection goes on after this */
-    bool upgrade;              /* the client asked for it */
-    bool wants_json;           /* error pages */
-    bool server_keep_alive;    /* the target's connection goes on after this */
-    bool request_abandoned;    /* the target does not take the rest of the body */
-    bool is_tunnel;            /* bytes are passed both ways */
-    bool client_ended;         /* tunnel: one way is over */
+    uint8_t minor_version;  /* of the client */
+    bool keep_alive;        /* the client's connection goes on after this */
+    bool upgrade;           /* the client asked for it */
+    bool wants_json;        /* error pages */
+    bool server_keep_alive; /* the target's connection goes on after this */
+    bool request_abandoned; /* the target does not take the rest of the body */
+    bool fresh_only;        /* an idle connection turned out to be stale */
+    bool is_tunnel;         /* bytes are passed both ways */
+    bool client_ended;      /* tunnel: one way is over */
     bool server_ended;
 };
 
@@ -60,7 +62,8 @@ void exchange_start_tcp(struct client *client, const struct table_listener *conf
 
 /* The response was handed to the client's connection in full. */
 void exchange_done(struct exchange *exchange);
-/* The response cannot be completed: an error page when it has not begun, else the connection is cut. */
+/* The response cannot be completed: an error page when it has not begun, else the connection is
+ * cut. */
 void exchange_fail(struct exchange *exchange, int status);
 /* The client is gone: ends the target's side too. Frees the exchange, not the client. */
 void exchange_client_gone(struct exchange *exchange);
@@ -102,7 +105,12 @@ void tunnel_client_writable(struct exchange *exchange);
 void static_start(struct exchange *exchange, struct str path);
 void static_resume(struct exchange *exchange);
 
-/* answer.c: answers of the edge itself; they end the exchange. */
+/* answer.c: the parts of an answer's head that all of them have: status line, Date and the route's
+ * headers but those of <present>; and what becomes of the connection. Both return the end. */
+char *answer_put_start(struct exchange *exchange, int status, uint64_t present, char *at);
+/* A client that has not sent all of its body yet is not kept. */
+char *answer_put_end(const struct exchange *exchange, char *at);
+/* Answers of the edge itself; they end the exchange. */
 void answer_error(struct exchange *exchange, int status);
 void answer_redirect(struct exchange *exchange, int status, struct str location);
 /* http -> https of the same host, path and query. */

@@ -136,8 +136,8 @@ static char *put_request_line(struct exchange *exchange, const struct http1_head
 void head_write_request(struct exchange *exchange)
 {
     const struct http1_head *head = &exchange->worker->head;
-    size_t room = head->head_bytes + 3 * head->host.len + 2 * head->header_count +
-                  REQUEST_EXTRA_BYTES;
+    size_t room =
+        head->head_bytes + 3 * head->host.len + 2 * head->header_count + REQUEST_EXTRA_BYTES;
 
     exchange->head = spill_new(&exchange->worker->spills, room);
     char *at = put_request_line(exchange, head, exchange->head->bytes);
@@ -227,7 +227,8 @@ char *head_write_route_headers(const struct exchange *exchange, uint64_t present
     return at;
 }
 
-static char *put_connection(const struct exchange *exchange, const struct http1_head *head, char *at)
+static char *put_connection(const struct exchange *exchange, const struct http1_head *head,
+                            char *at)
 {
     if (head->status == 101) {
         at = HEAD_PUT(at, "Connection: upgrade\r\nUpgrade: ");

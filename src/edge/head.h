@@ -13,7 +13,8 @@
 
 #include "edge/exchange.h"
 
-/* Writes the request of worker->head to exchange->head and points the texts of the exchange into it. */
+/* Writes the request of worker->head to exchange->head and points the texts of the exchange into
+ * it. */
 void head_write_request(struct exchange *exchange);
 /* The texts alone, for an exchange that no target serves. */
 void head_keep_texts(struct exchange *exchange);
@@ -25,7 +26,8 @@ char *head_write_route_headers(const struct exchange *exchange, uint64_t present
 
 static inline char *head_put(char *at, struct str text)
 {
-    memcpy(at, text.ptr, text.len);
+    if (text.len > 0) /* the empty text may have no address */
+        memcpy(at, text.ptr, text.len);
     return at + text.len;
 }
 #define HEAD_PUT(at, literal) head_put((at), STR(literal))

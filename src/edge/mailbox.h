@@ -29,7 +29,8 @@ struct letter {
     uint64_t number;
     struct table *table;
     int fd;
-    char *text; /* owned */
+    char *text;    /* owned */
+    unsigned from; /* number of the worker */
 };
 
 struct mailbox {

@@ -46,8 +46,8 @@ void route_index(struct table *table)
 /* "/api" covers /api and what is below it; "/api/" what is below. */
 static bool covers(struct str route, struct str path)
 {
-    return str_starts(path, route) && (route.len == path.len || route.ptr[route.len - 1] == '/' ||
-                                       path.ptr[route.len] == '/');
+    return str_starts(path, route) &&
+           (route.len == path.len || route.ptr[route.len - 1] == '/' || path.ptr[route.len] == '/');
 }
 
 static bool serves(const struct route *route, uint32_t listener_id)

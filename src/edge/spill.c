@@ -14,7 +14,8 @@ struct spill *spill_new(struct spill_pool *pool, size_t size)
     assert(size <= SPILL_MAX_BYTES);
     while (class < SPILL_CLASSES && class_bytes[class] - sizeof(struct spill) < size)
         class ++;
-    uint32_t total = class == UNPOOLED ? (uint32_t)(size + sizeof(struct spill)) : class_bytes[class];
+    uint32_t total =
+        class == UNPOOLED ? (uint32_t)(size + sizeof(struct spill)) : class_bytes[class];
     struct spill *spill = class == UNPOOLED ? NULL : pool->free[class];
     if (spill != NULL) {
         pool->free[class] = spill->next;

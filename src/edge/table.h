@@ -12,16 +12,13 @@
  *      "certificates": [{"names": ["eshop.localhost", "*.eshop.localhost"],
  *                        "certificate": PEM, "key": PEM}],
  *      "upstreams": [{"name": "eshop/backend", "targets": [
- *                     {"id": "a1", "address": "10.213.0.5:8000", "weight": 1, "draining": false}]}],
- *      "routes": [{"system": "eshop",
- *                  "host": "eshop.localhost" | "*.eshop.localhost" | null (any),
- *                  "path": "/api/",                   "/api" covers /api and /api/..., not /apix
- *                  "listeners": [1],                  absent: all but tcp
- *                  one of "upstream": 0 | "files_fd": index of a descriptor of the message
- *                         | "redirect": "https://other.example/", "status": 308,
- *                  "cache_control": "max-age=60", "hsts": true, "security_headers": true,
- *                  "body_limit_bytes": 104857600, "connect_timeout_ms": 5000,
- *                  "response_timeout_ms": 60000, "body_timeout_ms": 60000,
+ *                     {"id": "a1", "address": "10.213.0.5:8000", "weight": 1, "draining":
+ * false}]}], "routes": [{"system": "eshop", "host": "eshop.localhost" | "*.eshop.localhost" | null
+ * (any), "path": "/api/",                   "/api" covers /api and /api/..., not /apix "listeners":
+ * [1],                  absent: all but tcp one of "upstream": 0 | "files_fd": index of a
+ * descriptor of the message | "redirect": "https://other.example/", "status": 308, "cache_control":
+ * "max-age=60", "hsts": true, "security_headers": true, "body_limit_bytes": 104857600,
+ * "connect_timeout_ms": 5000, "response_timeout_ms": 60000, "body_timeout_ms": 60000,
  *                  "tunnel_timeout_ms": 3600000}]}
  *
  * A redirect goes to that location whatever the path of the request.

@@ -6,8 +6,8 @@
 #include "edge/table.h"
 #include "http/http_names.h"
 #include "http/path.h"
-#include "json/json.h"
 #include "tls/tls.h"
+#include "json/json.h"
 
 enum {
     DEFAULT_BODY_LIMIT_BYTES = 100 * 1024 * 1024,

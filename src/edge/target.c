@@ -183,7 +183,8 @@ struct target *view_pick(struct view *view, uint32_t upstream, const struct targ
         if (target->draining)
             continue;
         if (target == avoid || target->ejected_until_ns > now_ns) {
-            if (fallback == NULL || fallback == avoid || (target != avoid && less_busy(target, fallback)))
+            if (fallback == NULL || fallback == avoid ||
+                (target != avoid && less_busy(target, fallback)))
                 fallback = target;
         } else if (best == NULL || less_busy(target, best)) {
             best = target;

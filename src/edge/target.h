@@ -9,8 +9,8 @@
 
 #include "base/base.h"
 #include "base/list.h"
-#include "edge/table.h"
 #include "edge/conn.h"
+#include "edge/table.h"
 
 struct worker;
 struct exchange;
@@ -39,7 +39,7 @@ struct target_conn {
     struct target *target;
     struct exchange *exchange; /* NULL: idle */
     struct list link;          /* in target.idle */
-    bool reused;               /* has answered before: the other side may have closed it meanwhile */
+    bool reused; /* has answered before: the other side may have closed it meanwhile */
 };
 
 struct view {

@@ -35,7 +35,9 @@ void worker_report(struct worker *worker, enum letter_kind kind, uint64_t number
 
     if (text.len > 0)
         memcpy(copy, text.ptr, text.len);
-    mailbox_send(worker->main, &(struct letter){.kind = kind, .number = number, .text = copy});
+    mailbox_send(
+        worker->main,
+        &(struct letter){.kind = kind, .number = number, .text = copy, .from = worker->index});
 }
 
 const char *worker_date(struct worker *worker)

@@ -88,6 +88,7 @@ struct worker {
     uint64_t random[2];
     uint64_t date_second; /* of monotonic time, when <http_date> was made */
     char http_date[CLOCK_TEXT_BYTES];
+    int64_t log_time_ms; /* when <log_time> was made */
     char log_time[CLOCK_TEXT_BYTES];
     struct access_log access_log;
     uint64_t counters[COUNTERS];

@@ -219,6 +219,7 @@ static bool write_leaf(const char *path, const struct local_ca_leaf *leaf, struc
     struct secret both = {mem_new(leaf->key_pem.len + leaf->certificate_pem.len + 1),
                           leaf->key_pem.len + leaf->certificate_pem.len};
 
+    assert(leaf->key_pem.ptr != NULL && leaf->certificate_pem.ptr != NULL);
     memcpy(both.ptr, leaf->key_pem.ptr, leaf->key_pem.len);
     memcpy(both.ptr + leaf->key_pem.len, leaf->certificate_pem.ptr, leaf->certificate_pem.len);
     return file_write(path, secret_str(&both), 0600, err);

@@ -134,7 +134,8 @@ bool x509_format(X509 *certificate, struct secret *ret, struct err *err)
 }
 
 /* Without it OpenSSL asks for the passphrase on the terminal. */
-static int no_passphrase(char *buf, int size, int writing, void *arg)
+static int no_passphrase(char *buf, /* NOLINT(readability-non-const-parameter): OpenSSL's type */
+                         int size, int writing, void *arg)
 {
     (void)buf, (void)size, (void)writing, (void)arg;
     return -1;

@@ -75,7 +75,7 @@ static void on_timeout(struct timer *timer, uint64_t now_ns)
 
     (void)now_ns;
     if (exchange->state == EXCHANGE_READING && (exchange->has_head || exchange->in.len > 0))
-        exchange_refuse(exchange, 408, "request was not complete in time");
+        http_exchange_refuse(exchange, 408, "request was not complete in time");
     else
         exchange_abandon(exchange);
 }

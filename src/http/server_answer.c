@@ -99,7 +99,7 @@ void http_answer(struct http_exchange *exchange, int status, struct str json)
     exchange_flush(exchange);
 }
 
-void exchange_refuse(struct http_exchange *exchange, int status, const char *why)
+void http_exchange_refuse(struct http_exchange *exchange, int status, const char *why)
 {
     AUTO(buf_done) struct buf json = {0};
 

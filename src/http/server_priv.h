@@ -79,7 +79,7 @@ bool exchange_receive(struct http_exchange *exchange);
 void exchange_read(struct http_exchange *exchange);
 
 /* Answers what was wrong with a request and closes. */
-void exchange_refuse(struct http_exchange *exchange, int status, const char *why);
+void http_exchange_refuse(struct http_exchange *exchange, int status, const char *why);
 
 /* Sends what waits; goes on to the next state when all of a complete answer is sent. */
 void exchange_flush(struct http_exchange *exchange);

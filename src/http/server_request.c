@@ -56,15 +56,15 @@ static bool read_head(struct http_exchange *exchange)
     exchange->request.method = HTTP_METHOD_OTHER;
     if (result == HTTP1_MORE ||
         (result == HTTP1_DONE && head->head_bytes > HTTP_SERVER_MAX_HEAD_BYTES))
-        exchange_refuse(exchange, 431, "head of the request is too large");
+        http_exchange_refuse(exchange, 431, "head of the request is too large");
     else if (result != HTTP1_DONE)
-        exchange_refuse(exchange, head->status, why);
+        http_exchange_refuse(exchange, head->status, why);
     else if (head->expect_unknown)
-        exchange_refuse(exchange, 417, "unknown expectation");
+        http_exchange_refuse(exchange, 417, "unknown expectation");
     else if (head->framing == HTTP_LENGTH && head->content_length > HTTP_SERVER_MAX_BODY_BYTES)
-        exchange_refuse(exchange, 413, "body of the request is too large");
+        http_exchange_refuse(exchange, 413, "body of the request is too large");
     else if (!keep_target(exchange, head, &why))
-        exchange_refuse(exchange, 400, why);
+        http_exchange_refuse(exchange, 400, why);
     else
         exchange->has_head = true;
     if (!exchange->has_head)
@@ -95,13 +95,13 @@ static bool read_chunks(struct http_exchange *exchange)
         result = http1_chunks_read(&exchange->chunks, rest, &used, &data, &why);
         rest = str_sub(rest, used, rest.len);
         if (exchange->body.len + data.len > HTTP_SERVER_MAX_BODY_BYTES) {
-            exchange_refuse(exchange, 413, "body of the request is too large");
+            http_exchange_refuse(exchange, 413, "body of the request is too large");
             return false;
         }
         buf_add_str(&exchange->body, data);
     }
     if (result == HTTP1_BAD) {
-        exchange_refuse(exchange, 400, why);
+        http_exchange_refuse(exchange, 400, why);
         return false;
     }
     buf_drop(&exchange->in, exchange->in.len - rest.len);

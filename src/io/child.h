@@ -27,6 +27,8 @@ struct child_spec {
     char *const *environment; /* NULL: ours */
     const char *working_dir;  /* NULL: ours */
     struct str input;         /* given on standard input (at most 64 KiB); empty: /dev/null */
+    int input_fd;             /* becomes standard input instead; stays the caller's; 0: none */
+    bool share_output;        /* <output> NULL: ours instead of /dev/null */
     uint64_t timeout_ms;      /* then SIGKILL to its process group; 0: none */
     child_output_fn *output;  /* NULL: /dev/null */
     child_exit_fn *exit;

@@ -104,13 +104,13 @@ static bool unix_address(const char *path, struct sockaddr_un *ret, struct err *
     return true;
 }
 
-int socket_listen_unix(const char *path, struct err *err)
+static int listen_unix(const char *path, int type, struct err *err)
 {
     struct sockaddr_un address;
 
     if (!unix_address(path, &address, err))
         return -1;
-    AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    AUTO(fd_close) int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     (void)unlink(path);
     mode_t former = umask(0177);
     bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
@@ -124,13 +124,13 @@ int socket_listen_unix(const char *path, struct err *err)
     return TAKE_FD(fd);
 }
 
-int socket_connect_unix(const char *path, struct err *err)
+static int connect_unix(const char *path, int type, struct err *err)
 {
     struct sockaddr_un address;
 
     if (!unix_address(path, &address, err))
         return -1;
-    AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AUTO(fd_close) int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         bool absent = errno == ENOENT || errno == ECONNREFUSED;
         err_sys(err, "cannot connect to '%s'", path);
@@ -139,6 +139,26 @@ int socket_connect_unix(const char *path, struct err *err)
         return -1;
     }
     return TAKE_FD(fd);
+}
+
+int socket_listen_unix(const char *path, struct err *err)
+{
+    return listen_unix(path, SOCK_STREAM, err);
+}
+
+int socket_connect_unix(const char *path, struct err *err)
+{
+    return connect_unix(path, SOCK_STREAM, err);
+}
+
+int socket_listen_unix_packets(const char *path, struct err *err)
+{
+    return listen_unix(path, SOCK_SEQPACKET, err);
+}
+
+int socket_connect_unix_packets(const char *path, struct err *err)
+{
+    return connect_unix(path, SOCK_SEQPACKET | SOCK_NONBLOCK, err);
 }
 
 int socket_connect_tcp(const union socket_address *address, struct err *err)

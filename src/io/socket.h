@@ -40,6 +40,9 @@ int socket_listen_tcp(const union socket_address *address, bool shared, int back
 int socket_listen_unix(const char *path, struct err *err);
 /* A blocking connection; ERR_NOT_FOUND when nobody listens there. */
 int socket_connect_unix(const char *path, struct err *err);
+/* The same for SOCK_SEQPACKET, as io/channel.h speaks; the connection does not block. */
+int socket_listen_unix_packets(const char *path, struct err *err);
+int socket_connect_unix_packets(const char *path, struct err *err);
 
 /* Starts to connect: writable means decided, socket_connect_result() tells. -1 on failure. */
 int socket_connect_tcp(const union socket_address *address, struct err *err);

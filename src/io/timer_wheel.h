@@ -13,7 +13,7 @@
 enum { WHEEL_LEVELS = 4, WHEEL_SLOTS = 256 };
 
 struct timer_wheel {
-    uint64_t tick; /* milliseconds: slots up to here were run */
+    uint64_t tick;                                 /* milliseconds: slots up to here were run */
     uint64_t used[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* a bit for each slot that may hold timers */
     struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };

@@ -7,17 +7,17 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/vec.h"
-#include "json/json.h"
 #include "runtime/bundle.h"
+#include "json/json.h"
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /* Entries of /proc and /sys that tell about or change the machine. */
 static const char *const masked[] = {
-    "/proc/acpi",        "/proc/asound",      "/proc/kcore",       "/proc/keys",
-    "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
-    "/proc/scsi",        "/proc/cmdline",     "/sys/firmware",
-    "/sys/devices/virtual/powercap"};
+    "/proc/acpi",        "/proc/asound",        "/proc/kcore",
+    "/proc/keys",        "/proc/latency_stats", "/proc/timer_list",
+    "/proc/timer_stats", "/proc/sched_debug",   "/proc/scsi",
+    "/proc/cmdline",     "/sys/firmware",       "/sys/devices/virtual/powercap"};
 static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
                                         "/proc/sysrq-trigger"};
 
@@ -156,8 +156,7 @@ struct compose_pairs bundle_environment(const struct bundle *bundle, struct aren
     add_pairs(&pairs, &bundle->spec->service->environment);
     add_pairs(&pairs, bundle->spec->environment);
 
-    struct compose_pairs ret = {.items = ARENA_ARRAY(arena, struct compose_pair,
-                                                     pairs.list.len),
+    struct compose_pairs ret = {.items = ARENA_ARRAY(arena, struct compose_pair, pairs.list.len),
                                 .count = pairs.list.len};
     memcpy(ret.items, pairs.list.ptr, pairs.list.len * sizeof *ret.items);
     VEC_DONE(&pairs.list);
@@ -187,12 +186,12 @@ static bool process_json(const struct bundle *bundle, struct arena *arena, json_
                                                              pairs.items[i].value))));
     json_int_t files = (json_int_t)bundle->files_max;
     /* An empty set of capabilities everywhere: the process has none and can get none. */
-    *ret = json_pack("{s:b, s:{s:I, s:I}, s:o, s:o, s:s, s:{}, s:[{s:s, s:I, s:I}], s:b}",
-                     "terminal", bundle->spec->service->tty, "user", "uid",
-                     (json_int_t)bundle->spec->uid, "gid", (json_int_t)bundle->spec->uid, "args",
-                     texts_json(argv.items, argv.count), "env", environment, "cwd",
-                     bundle_working_dir(bundle), "capabilities", "rlimits", "type",
-                     "RLIMIT_NOFILE", "hard", files, "soft", files, "noNewPrivileges", true);
+    *ret =
+        json_pack("{s:b, s:{s:I, s:I}, s:o, s:o, s:s, s:{}, s:[{s:s, s:I, s:I}], s:b}", "terminal",
+                  bundle->spec->service->tty, "user", "uid", (json_int_t)bundle->spec->uid, "gid",
+                  (json_int_t)bundle->spec->uid, "args", texts_json(argv.items, argv.count), "env",
+                  environment, "cwd", bundle_working_dir(bundle), "capabilities", "rlimits", "type",
+                  "RLIMIT_NOFILE", "hard", files, "soft", files, "noNewPrivileges", true);
     return true;
 }
 
@@ -214,17 +213,22 @@ static json_t *options_json(const char *first, const char *second, const char *t
     return options;
 }
 
-static void add_user_mount(json_t *mounts, struct arena *arena, const struct runtime_mount *mount)
+/* A tmpfs belongs to the instance's user: some versions of runc give it the mode of the folder
+ * below, whatever its mode option says. */
+static void add_user_mount(json_t *mounts, struct arena *arena, uid_t uid,
+                           const struct runtime_mount *mount)
 {
     const char *access = mount->read_only ? "ro" : "rw";
 
     if (mount->source != NULL) {
-        json_t *options = json_pack("[s, s, s, s, s]", "rbind", "rprivate", "nosuid", "nodev",
-                                    access);
+        json_t *options =
+            json_pack("[s, s, s, s, s]", "rbind", "rprivate", "nosuid", "nodev", access);
         add_mount(mounts, mount->target, "bind", mount->source, options);
         return;
     }
-    json_t *options = json_pack("[s, s, s]", "nosuid", "nodev", access);
+    json_t *options =
+        json_pack("[s, s, s, s, s]", "nosuid", "nodev", access, arena_printf(arena, "uid=%u", uid),
+                  arena_printf(arena, "gid=%u", uid));
     uint32_t mode = mount->tmpfs_mode == 0 ? 01777 : mount->tmpfs_mode;
     (void)json_array_append_new(options, json_string(arena_printf(arena, "mode=%o", mode)));
     if (mount->tmpfs_size_bytes > 0)
@@ -245,11 +249,10 @@ static json_t *mounts_json(const struct bundle *bundle, struct arena *arena)
     add_mount(mounts, "/dev/pts", "devpts", "devpts",
               json_pack("[s, s, s, s, s, s]", "nosuid", "noexec", "newinstance", "ptmxmode=0666",
                         "mode=0620", "gid=5"));
-    add_mount(mounts, "/dev/shm", "tmpfs", "shm",
-              json_pack("[s, s, s, s, s]", "nosuid", "noexec", "nodev", "mode=1777",
-                        "size=65536k"));
-    add_mount(mounts, "/dev/mqueue", "mqueue", "mqueue",
-              options_json("nosuid", "noexec", "nodev"));
+    add_mount(
+        mounts, "/dev/shm", "tmpfs", "shm",
+        json_pack("[s, s, s, s, s]", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"));
+    add_mount(mounts, "/dev/mqueue", "mqueue", "mqueue", options_json("nosuid", "noexec", "nodev"));
     add_mount(mounts, "/sys", "sysfs", "sysfs",
               json_pack("[s, s, s, s]", "nosuid", "noexec", "nodev", "ro"));
     if (bundle->cgroup_v2)
@@ -265,7 +268,7 @@ static json_t *mounts_json(const struct bundle *bundle, struct arena *arena)
                   arena_printf(arena, "%s/%s", bundle->images_dir, recipe->script),
                   options_json("bind", "ro", "nosuid"));
     for (size_t i = 0; i < spec->mount_count; i++)
-        add_user_mount(mounts, arena, &spec->mounts[i]);
+        add_user_mount(mounts, arena, spec->uid, &spec->mounts[i]);
     return mounts;
 }
 
@@ -292,8 +295,8 @@ static json_t *resources_json(const struct bundle *bundle)
 
 static json_t *namespaces_json(const struct bundle *bundle)
 {
-    json_t *list = json_pack("[{s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "mount",
-                             "type", "ipc", "type", "uts");
+    json_t *list = json_pack("[{s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "mount", "type",
+                             "ipc", "type", "uts");
     if (bundle->netns != NULL)
         (void)json_array_append_new(
             list, json_pack("{s:s, s:s}", "type", "network", "path", bundle->netns));
@@ -310,15 +313,15 @@ bool bundle_config(const struct bundle *bundle, struct arena *arena, json_t **re
 
     if (!process_json(bundle, arena, &process, err))
         return false;
-    json_t *linux_part = json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o}", "cgroupsPath", bundle->cgroup_path, "resources",
-        resources_json(bundle), "namespaces", namespaces_json(bundle), "maskedPaths",
-        texts_json(masked, ARRAY_LEN(masked)), "readonlyPaths",
-        texts_json(read_only, ARRAY_LEN(read_only)), "seccomp", bundle_seccomp());
+    json_t *linux_part =
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "cgroupsPath", bundle->cgroup_path, "resources",
+                  resources_json(bundle), "namespaces", namespaces_json(bundle), "maskedPaths",
+                  texts_json(masked, ARRAY_LEN(masked)), "readonlyPaths",
+                  texts_json(read_only, ARRAY_LEN(read_only)), "seccomp", bundle_seccomp());
     *ret = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
                      process, "root", "path", bundle->rootfs, "readonly",
-                     bundle->spec->service->read_only, "hostname", bundle->spec->hostname,
-                     "mounts", mounts_json(bundle, arena), "linux", linux_part);
+                     bundle->spec->service->read_only, "hostname", bundle->spec->hostname, "mounts",
+                     mounts_json(bundle, arena), "linux", linux_part);
     assert(*ret != NULL); /* every text is ASCII or came through json_from_bytes() */
     return true;
 }

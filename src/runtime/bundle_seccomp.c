@@ -13,17 +13,65 @@
 
 #include "runtime/bundle.h"
 
-static const char *const refused[] = {
-    "acct", "add_key", "adjtimex", "bpf", "clock_adjtime", "clock_settime", "create_module",
-    "delete_module", "fanotify_init", "finit_module", "fsconfig", "fsmount", "fsopen", "fspick",
-    "get_kernel_syms", "init_module", "io_uring_enter", "io_uring_register", "io_uring_setup",
-    "ioperm", "iopl", "kcmp", "kexec_file_load", "kexec_load", "keyctl", "lookup_dcookie",
-    "mount", "mount_setattr", "move_mount", "move_pages", "name_to_handle_at", "nfsservctl",
-    "open_by_handle_at", "open_tree", "perf_event_open", "pidfd_getfd", "pivot_root",
-    "process_vm_readv", "process_vm_writev", "ptrace", "query_module", "quotactl", "quotactl_fd",
-    "reboot", "request_key", "setdomainname", "sethostname", "setns", "settimeofday", "swapoff",
-    "swapon", "syslog", "umount", "umount2", "unshare", "uselib", "userfaultfd", "ustat",
-    "vhangup"};
+static const char *const refused[] = {"acct",
+                                      "add_key",
+                                      "adjtimex",
+                                      "bpf",
+                                      "clock_adjtime",
+                                      "clock_settime",
+                                      "create_module",
+                                      "delete_module",
+                                      "fanotify_init",
+                                      "finit_module",
+                                      "fsconfig",
+                                      "fsmount",
+                                      "fsopen",
+                                      "fspick",
+                                      "get_kernel_syms",
+                                      "init_module",
+                                      "io_uring_enter",
+                                      "io_uring_register",
+                                      "io_uring_setup",
+                                      "ioperm",
+                                      "iopl",
+                                      "kcmp",
+                                      "kexec_file_load",
+                                      "kexec_load",
+                                      "keyctl",
+                                      "lookup_dcookie",
+                                      "mount",
+                                      "mount_setattr",
+                                      "move_mount",
+                                      "move_pages",
+                                      "name_to_handle_at",
+                                      "nfsservctl",
+                                      "open_by_handle_at",
+                                      "open_tree",
+                                      "perf_event_open",
+                                      "pidfd_getfd",
+                                      "pivot_root",
+                                      "process_vm_readv",
+                                      "process_vm_writev",
+                                      "ptrace",
+                                      "query_module",
+                                      "quotactl",
+                                      "quotactl_fd",
+                                      "reboot",
+                                      "request_key",
+                                      "setdomainname",
+                                      "sethostname",
+                                      "setns",
+                                      "settimeofday",
+                                      "swapoff",
+                                      "swapon",
+                                      "syslog",
+                                      "umount",
+                                      "umount2",
+                                      "unshare",
+                                      "uselib",
+                                      "userfaultfd",
+                                      "ustat",
+                                      "vhangup"};
 
 static json_t *rule(const char *const *names, size_t count, int error)
 {
@@ -42,10 +90,10 @@ json_t *bundle_seccomp(void)
 
     /* clone(2) with CLONE_NEWUSER; clone3(2) has its flags in memory, where a filter cannot look:
      * ENOSYS sends libc to clone(2). */
-    (void)json_object_set_new(
-        clone, "args",
-        json_pack("[{s:i, s:I, s:I, s:s}]", "index", 0, "value", (json_int_t)CLONE_NEWUSER,
-                  "valueTwo", (json_int_t)CLONE_NEWUSER, "op", "SCMP_CMP_MASKED_EQ"));
+    (void)json_object_set_new(clone, "args",
+                              json_pack("[{s:i, s:I, s:I, s:s}]", "index", 0, "value",
+                                        (json_int_t)CLONE_NEWUSER, "valueTwo",
+                                        (json_int_t)CLONE_NEWUSER, "op", "SCMP_CMP_MASKED_EQ"));
     (void)json_array_append_new(rules, rule(refused, ARRAY_LEN(refused), EPERM));
     (void)json_array_append_new(rules, clone);
     (void)json_array_append_new(rules, rule(clone3, 1, ENOSYS));

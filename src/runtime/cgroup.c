@@ -41,10 +41,9 @@ static bool read_file(const char *id, const char *controller, const char *name, 
 {
     AUTO(arena_done) struct arena arena = {0};
     struct err ignored;
-    const char *path = cgroup_is_v2()
-                           ? arena_printf(&arena, "%s/ishizue/%s/%s", root, id, name)
-                           : arena_printf(&arena, "%s/%s/ishizue/%s/%s", root, controller, id,
-                                          name);
+    const char *path =
+        cgroup_is_v2() ? arena_printf(&arena, "%s/ishizue/%s/%s", root, id, name)
+                       : arena_printf(&arena, "%s/%s/ishizue/%s/%s", root, controller, id, name);
     buf_clear(ret);
     return file_read(path, 64 * 1024, ret, &ignored);
 }

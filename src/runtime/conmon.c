@@ -14,8 +14,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/vec.h"
-#include "json/json.h"
 #include "runtime/conmon.h"
+#include "json/json.h"
 
 enum { REPORT_BYTES_MAX = 64 * 1024, REPORT_SECONDS_MAX = 60 };
 
@@ -114,20 +114,37 @@ static void on_late(struct timer *timer, uint64_t now_ns)
 static const char *const *conmon_argv(const struct conmon_spec *spec, struct arena *arena)
 {
     const char *bundle = spec->bundle;
-    const char *fixed[] = {spec->conmon, "-b", bundle, "-r", spec->oci, "-c", spec->id, "-u",
-                           spec->id, "-n", spec->id, "--exit-dir", spec->exit_dir, "-p",
-                           arena_printf(arena, "%s/pid", bundle), "-P",
-                           arena_printf(arena, "%s/conmon.pid", bundle), "-l",
+    const char *fixed[] = {spec->conmon,
+                           "-b",
+                           bundle,
+                           "-r",
+                           spec->oci,
+                           "-c",
+                           spec->id,
+                           "-u",
+                           spec->id,
+                           "-n",
+                           spec->id,
+                           "--exit-dir",
+                           spec->exit_dir,
+                           "-p",
+                           arena_printf(arena, "%s/pid", bundle),
+                           "-P",
+                           arena_printf(arena, "%s/conmon.pid", bundle),
+                           "-l",
                            arena_printf(arena, "k8s-file:%s", spec->log_path),
                            arena_printf(arena, "--runtime-arg=--root=%s", spec->oci_root),
-                           "--socket-dir-path", bundle, "--full-attach", "--no-sync-log"};
+                           "--socket-dir-path",
+                           bundle,
+                           "--full-attach",
+                           "--no-sync-log"};
     const char **argv = ARENA_ARRAY(arena, const char *, ARRAY_LEN(fixed) + 5);
     size_t count = ARRAY_LEN(fixed);
 
     memcpy(argv, fixed, sizeof fixed);
     if (spec->log_max_bytes > 0)
-        argv[count++] = arena_printf(arena, "--log-size-max=%llu",
-                                     (unsigned long long)spec->log_max_bytes);
+        argv[count++] =
+            arena_printf(arena, "--log-size-max=%llu", (unsigned long long)spec->log_max_bytes);
     if (spec->tty)
         argv[count++] = "-t";
     if (spec->stdin_open)

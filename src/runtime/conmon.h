@@ -33,5 +33,6 @@ typedef void conmon_created_fn(void *arg, pid_t pid, const struct err *err);
 MUST_CHECK bool conmon_start(struct loop *loop, const struct conmon_spec *spec,
                              conmon_created_fn *created, void *arg, struct err *err);
 
-/* What conmon reports on its pipe, one line of JSON: {"pid": 12} or {"pid": -1, "message": ".."}. */
+/* What conmon reports on its pipe, one line of JSON: {"pid": 12} or {"pid": -1, "message": ".."}.
+ */
 MUST_CHECK bool conmon_parse_report(const char *text, size_t len, pid_t *ret, struct err *err);

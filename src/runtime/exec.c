@@ -145,8 +145,8 @@ bool exec_argv(struct runtime *runtime, const char *id, bool tty, const char *us
     }
     for (size_t i = 0; i < pairs; i++) {
         all[count++] = "--env";
-        all[count++] = arena_printf(arena, "%s=%s", environment->items[i].key,
-                                    environment->items[i].value);
+        all[count++] =
+            arena_printf(arena, "%s=%s", environment->items[i].key, environment->items[i].value);
     }
     all[count++] = arena_text(arena, id);
     *ret = (struct compose_texts){.items = all, .count = count};

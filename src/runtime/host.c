@@ -22,9 +22,8 @@ bool host_check_id(const char *id, struct err *err)
     size_t len = strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
     if (len == 0 || len > RUNTIME_ID_MAX || id[len] != '\0' || id[0] == '-')
-        return err_set(err, ERR_INVALID,
-                       "'%.80s' is no instance id: 1 to %d of a-z, 0-9 and '-'", id,
-                       RUNTIME_ID_MAX);
+        return err_set(err, ERR_INVALID, "'%.80s' is no instance id: 1 to %d of a-z, 0-9 and '-'",
+                       id, RUNTIME_ID_MAX);
     return true;
 }
 
@@ -70,8 +69,9 @@ static bool find_programs(struct host *host, struct err *err)
     if (host->oci == NULL && cgroup_is_v2())
         host->oci = host_find_program(&host->arena, "crun");
     if (host->conmon == NULL)
-        return err_set(err, ERR_PROGRAM, "the program 'conmon' is missing; install the package "
-                                         "conmon");
+        return err_set(err, ERR_PROGRAM,
+                       "the program 'conmon' is missing; install the package "
+                       "conmon");
     if (host->oci == NULL)
         return err_set(err, ERR_PROGRAM, "the program 'runc' is missing; install the package runc");
     return true;
@@ -84,9 +84,8 @@ static bool host_check(struct runtime *runtime, struct err *err)
     return find_programs(host_of(runtime), err) && rootfs_check_machine(err);
 }
 
-static const struct runtime_image *host_image_find(struct runtime *runtime,
-                                                   const struct compose_service *service,
-                                                   struct err *err)
+static const struct runtime_image *
+host_image_find(struct runtime *runtime, const struct compose_service *service, struct err *err)
 {
     static const struct runtime_image plain = {0};
     const struct host *host = host_of(runtime);
@@ -105,7 +104,7 @@ static const struct runtime_image *host_image_find(struct runtime *runtime,
     const struct recipe *recipe = recipes_find(&host->recipes, service->image);
     if (recipe != NULL)
         return recipe_find_version(recipe, service->image, &arena, &version, err) ? &recipe->image
-                                                                                   : NULL;
+                                                                                  : NULL;
     if (service->x.host.present)
         return &plain;
     err_set(err, ERR_NOT_FOUND,
@@ -192,6 +191,10 @@ static void host_free(struct runtime *runtime)
         watch_remove(host->loop, &host->exits);
         fd_close(fd);
     }
+    /* Mounted roots hold on to the mask by themselves. */
+    struct err ignored;
+    if (host->mask != NULL)
+        (void)!rootfs_unmount(host->mask, &ignored);
     arena_done(&host->arena);
     free(host);
 }
@@ -239,10 +242,11 @@ struct runtime *host_runtime_new(const struct runtime_config *config, struct err
     host->state_dir = arena_text(&host->arena, config->state_dir);
     host->run_dir = arena_text(&host->arena, config->run_dir);
     host->images_dir = arena_text(&host->arena, config->images_dir);
+    host->mask = arena_printf(&host->arena, "%s/mask", host->run_dir);
     host->oci_root = arena_printf(&host->arena, "%s/oci", host->run_dir);
     if (!check_folder(host->state_dir, err) || !check_folder(host->run_dir, err) ||
         !host_check(runtime, err) || !make_folders(host, err) ||
-        !rootfs_make_mask(arena_printf(&host->arena, "%s/mask", host->state_dir), err) ||
+        !rootfs_make_mask(host->mask, err) ||
         !recipes_load(host->images_dir, &host->arena, &host->recipes, err) ||
         !watch_exits(host, err))
         return NULL;

@@ -4,12 +4,12 @@
  * host_runtime_new(), used on the daemon's thread only.
  *
  * On disk, and nothing else is remembered:
- *     <state_dir>/mask/                   overlay layer that hides the machine's own things
  *     <state_dir>/instances/<id>/         upper/ and work/ of the instance's root; its name is what
  *                                         list() gives
  *     <state_dir>/trees/<system>/<service>/<key>/   built trees, <key>.deps names the layer below
  *     <state_dir>/cache/<system>/         HOME of build steps
  *     <run_dir>/instances/<id>/           the OCI bundle: config.json, rootfs/, pid, started
+ *     <run_dir>/mask/                     overlay layer that hides the machine's own things
  *     <run_dir>/netns/<id>                the instance's network namespace
  *     <run_dir>/exits/<id>                exit status, written by conmon
  *     <run_dir>/oci/                      the OCI runtime's state
@@ -29,6 +29,7 @@ struct host {
     const char *state_dir;
     const char *run_dir;
     const char *images_dir;
+    const char *mask;     /* <run_dir>/mask */
     const char *oci_root; /* <run_dir>/oci */
     const char *oci;      /* path of runc or crun */
     const char *conmon;

@@ -64,8 +64,13 @@ static bool run_oci(struct operation *operation, const char *verb, const char *f
                     child_exit_fn *exit, struct err *err)
 {
     const struct host *host = operation->host;
-    const char *argv[] = {host->oci, "--root", host->oci_root, verb, flag == NULL ? operation->id : flag,
-                          flag == NULL ? NULL : operation->id, NULL};
+    const char *argv[] = {host->oci,
+                          "--root",
+                          host->oci_root,
+                          verb,
+                          flag == NULL ? operation->id : flag,
+                          flag == NULL ? NULL : operation->id,
+                          NULL};
     struct child_spec spec = {.argv = argv,
                               .timeout_ms = OCI_TIMEOUT_MS,
                               .output = on_oci_output,
@@ -181,10 +186,10 @@ static void on_created(void *arg, pid_t pid, const struct err *err)
         operation->err = *err;
     else if (!read_start_ticks(pid, &ticks))
         err_set(&operation->err, ERR_PROGRAM, "the instance ended before it was started");
-    else if (file_write(path,
-                        str_of(arena_printf(&arena, "%d %llu\n", (int)pid,
-                                            (unsigned long long)ticks)),
-                        0600, &operation->err) &&
+    else if (file_write(
+                 path,
+                 str_of(arena_printf(&arena, "%d %llu\n", (int)pid, (unsigned long long)ticks)),
+                 0600, &operation->err) &&
              run_oci(operation, "start", NULL, on_started, &operation->err))
         return;
     give_up(operation);

@@ -23,21 +23,19 @@ static bool find_dependencies(const char *tree, struct arena *arena, const char 
     return true;
 }
 
-bool layers_find(const char *state_dir, const char *tree, struct arena *arena, struct layers *ret,
-                 struct err *err)
+bool layers_find(const char *tree, struct arena *arena, struct layers *ret, struct err *err)
 {
     const char *dependencies = NULL;
 
     ret->count = 0;
-    if (tree != NULL) {
-        if (!file_is_dir(tree))
-            return err_set(err, ERR_NOT_FOUND, "the built tree '%s' is gone", tree);
-        if (!find_dependencies(tree, arena, &dependencies, err))
-            return false;
-        ret->items[ret->count++] = tree;
-        if (dependencies != NULL)
-            ret->items[ret->count++] = dependencies;
-    }
-    ret->items[ret->count++] = arena_printf(arena, "%s/mask", state_dir);
+    if (tree == NULL)
+        return true;
+    if (!file_is_dir(tree))
+        return err_set(err, ERR_NOT_FOUND, "the built tree '%s' is gone", tree);
+    if (!find_dependencies(tree, arena, &dependencies, err))
+        return false;
+    ret->items[ret->count++] = tree;
+    if (dependencies != NULL)
+        ret->items[ret->count++] = dependencies;
     return true;
 }

@@ -34,8 +34,7 @@ static bool write_users(const char *upper, const struct rootfs_names *names, str
 
     buf_add_text(&passwd, "root:x:0:0:root:/root:/usr/sbin/nologin\n");
     buf_add_text(&group, "root:x:0:\n");
-    buf_addf(&passwd, "%s:x:%u:%u::%s:/bin/sh\n", names->user, names->uid, names->uid,
-             names->home);
+    buf_addf(&passwd, "%s:x:%u:%u::%s:/bin/sh\n", names->user, names->uid, names->uid, names->home);
     buf_addf(&group, "%s:x:%u:\n", names->user, names->uid);
     buf_add_text(&passwd, "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     buf_add_text(&group, "tty:x:5:\nnogroup:x:65534:\n");

@@ -102,8 +102,8 @@ bool netlink_add_veth(int fd, const char *name, const char *peer, int peer_netns
                       struct err *err)
 {
     struct request request;
-    struct ifinfomsg *info = request_start(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
-                                           sizeof *info);
+    struct ifinfomsg *info =
+        request_start(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof *info);
     info->ifi_family = AF_UNSPEC;
     request_add(&request, IFLA_IFNAME, name, strlen(name) + 1);
     if (mtu > 0)
@@ -111,8 +111,8 @@ bool netlink_add_veth(int fd, const char *name, const char *peer, int peer_netns
     struct rtattr *link = request_add(&request, IFLA_LINKINFO, NULL, 0);
     request_add(&request, IFLA_INFO_KIND, "veth", 4);
     struct rtattr *data = request_add(&request, IFLA_INFO_DATA, NULL, 0);
-    struct rtattr *other = request_add(&request, VETH_INFO_PEER, &(struct ifinfomsg){0},
-                                       sizeof(struct ifinfomsg));
+    struct rtattr *other =
+        request_add(&request, VETH_INFO_PEER, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
     request_add(&request, IFLA_IFNAME, peer, strlen(peer) + 1);
     request_add(&request, IFLA_NET_NS_FD, &peer_netns, sizeof peer_netns);
     if (mtu > 0)
@@ -147,8 +147,8 @@ bool netlink_add_address(int fd, const char *name, struct in_addr address, bool 
                          struct err *err)
 {
     struct request request;
-    struct ifaddrmsg *message = request_start(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL,
-                                              sizeof *message);
+    struct ifaddrmsg *message =
+        request_start(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof *message);
     int index;
 
     if (!find_index(name, &index, err))
@@ -164,8 +164,8 @@ bool netlink_add_address(int fd, const char *name, struct in_addr address, bool 
 
 static struct rtmsg *start_route(struct request *request, uint8_t scope)
 {
-    struct rtmsg *route = request_start(request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
-                                        sizeof *route);
+    struct rtmsg *route =
+        request_start(request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof *route);
     route->rtm_family = AF_INET;
     route->rtm_table = RT_TABLE_MAIN;
     route->rtm_protocol = RTPROT_STATIC;

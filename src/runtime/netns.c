@@ -82,8 +82,7 @@ static bool set_up_inside(int machine, const char *name, const char *address, ui
     (void)inet_pton(AF_INET, address, &own);
     (void)inet_pton(AF_INET, gateway_text, &gateway);
     return fd >= 0 && write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0\n", err) &&
-           netlink_set_up(fd, "lo", err) &&
-           netlink_add_veth(fd, "eth0", name, machine, mtu, err) &&
+           netlink_set_up(fd, "lo", err) && netlink_add_veth(fd, "eth0", name, machine, mtu, err) &&
            (!file_exists("/proc/sys/net/ipv6/conf/eth0") ||
             write_sysctl("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1\n", err)) &&
            netlink_add_address(fd, "eth0", own, false, err) && netlink_set_up(fd, "eth0", err) &&

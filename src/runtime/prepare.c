@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "json/json.h"
 #include "runtime/bundle.h"
 #include "runtime/cgroup.h"
 #include "runtime/host_priv.h"
@@ -17,6 +16,7 @@
 #include "runtime/ownership.h"
 #include "runtime/prepare.h"
 #include "runtime/rootfs.h"
+#include "json/json.h"
 
 enum { FILES_MAX = 524288 }; /* RLIMIT_NOFILE of an instance where the machine allows it */
 
@@ -93,11 +93,12 @@ static bool prepare_root(struct host *host, const struct bundle *bundle, struct 
         .hosts = spec->hosts,
         .host_count = spec->host_count,
     };
-    if (!layers_find(host->state_dir, spec->tree, arena, &layers, err))
+    if (!layers_find(spec->tree, arena, &layers, err))
         return false;
     struct rootfs rootfs = {.target = bundle->rootfs,
                             .upper = upper,
                             .work = host_state_path(host, arena, spec->id, "work"),
+                            .mask = host->mask,
                             .layers = layers.items,
                             .layer_count = layers.count};
     if (!file_make_dirs(upper, 0755, err) || !rootfs_write_names(upper, &names, err))

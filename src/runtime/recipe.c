@@ -80,8 +80,7 @@ static struct compose_texts installed_versions(const struct recipe *recipe, stru
         ret.items = ARENA_ARRAY(arena, const char *, found.gl_pathc);
         for (size_t i = 0; i < found.gl_pathc; i++) {
             size_t len = strlen(found.gl_pathv[i]) - before - after;
-            ret.items[ret.count++] =
-                arena_str(arena, str_from(found.gl_pathv[i] + before, len));
+            ret.items[ret.count++] = arena_str(arena, str_from(found.gl_pathv[i] + before, len));
         }
     }
     globfree(&found);
@@ -109,8 +108,7 @@ bool recipe_find_version(const struct recipe *recipe, const char *image, struct 
 {
     struct str name, tag;
     bool versioned = strstr(recipe->find, "{version}") != NULL;
-    struct compose_texts there =
-        versioned ? installed_versions(recipe, arena) : recipe->versions;
+    struct compose_texts there = versioned ? installed_versions(recipe, arena) : recipe->versions;
 
     recipe_split_image(str_of(image), &name, &tag);
     struct str wanted = tag_major(tag);

@@ -11,11 +11,9 @@ static bool bad(const struct yaml_node *node, struct err *err, const char *what)
     return err_set(err, ERR_INVALID, "%s:%u:%u: %s", node->file, node->line, node->column, what);
 }
 
-typedef bool read_fn(const struct yaml_node *node, struct arena *arena, void *ret,
-                     struct err *err);
+typedef bool read_fn(const struct yaml_node *node, struct arena *arena, void *ret, struct err *err);
 
-static bool read_text(const struct yaml_node *node, struct arena *arena, void *ret,
-                      struct err *err)
+static bool read_text(const struct yaml_node *node, struct arena *arena, void *ret, struct err *err)
 {
     const char *text = node->kind == YAML_SCALAR ? yaml_value_text(arena, node) : NULL;
 
@@ -56,8 +54,7 @@ static bool read_pairs(const struct yaml_node *node, struct arena *arena, void *
     return true;
 }
 
-static bool read_bool(const struct yaml_node *node, struct arena *arena, void *ret,
-                      struct err *err)
+static bool read_bool(const struct yaml_node *node, struct arena *arena, void *ret, struct err *err)
 {
     (void)arena;
     if (node->kind != YAML_SCALAR || yaml_value(node).type != YAML_BOOL)
@@ -66,8 +63,7 @@ static bool read_bool(const struct yaml_node *node, struct arena *arena, void *r
     return true;
 }
 
-static bool read_port(const struct yaml_node *node, struct arena *arena, void *ret,
-                      struct err *err)
+static bool read_port(const struct yaml_node *node, struct arena *arena, void *ret, struct err *err)
 {
     struct yaml_value value = node->kind == YAML_SCALAR ? yaml_value(node) : (struct yaml_value){0};
 

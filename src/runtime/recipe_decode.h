@@ -9,5 +9,5 @@
 #include "yaml/yaml.h"
 
 /* Unknown keys, wrong kinds and missing ones are ERR_INVALID with "file:line:column: ". */
-MUST_CHECK bool recipe_decode(const struct yaml_node *root, struct arena *arena,
-                              struct recipe *ret, struct err *err);
+MUST_CHECK bool recipe_decode(const struct yaml_node *root, struct arena *arena, struct recipe *ret,
+                              struct err *err);

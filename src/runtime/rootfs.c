@@ -17,18 +17,31 @@
 #include "runtime/rootfs.h"
 
 /* Everything else in `/` is hidden: other systems' folders, homes, backups. */
-static const char *const visible[] = {"bin",  "etc",    "lib",  "lib32",
+static const char *const visible[] = {"bin",   "etc",    "lib",  "lib32",
                                       "lib64", "libx32", "sbin", "usr"};
 /* Folders that are made again, empty. */
-static const char *const fresh[] = {"dev", "home", "media", "mnt", "opt", "proc", "root",
-                                    "run", "srv",  "sys",   "tmp", "var"};
+static const char *const fresh[] = {"dev",  "home", "media", "mnt", "opt", "proc",
+                                    "root", "run",  "srv",   "sys", "tmp", "var"};
 static const char *const fresh_below_var[] = {"cache", "lib", "log", "mail", "spool"};
 /* Names of other systems and of how the machine is reached; keys are unreadable for an
  * unprivileged user anyway. */
-static const char *const hidden_in_etc[] = {
-    "apt",         "containers", "cron.d",      "cron.daily", "docker",      "fstab",
-    "ishizue",     "letsencrypt", "machine-id", "nginx/conf.d", "nginx/sites-enabled",
-    "postgresql",  "redis",      "ssh",         "sudoers.d",  "systemd",     "wireguard"};
+static const char *const hidden_in_etc[] = {"apt",
+                                            "containers",
+                                            "cron.d",
+                                            "cron.daily",
+                                            "docker",
+                                            "fstab",
+                                            "ishizue",
+                                            "letsencrypt",
+                                            "machine-id",
+                                            "nginx/conf.d",
+                                            "nginx/sites-enabled",
+                                            "postgresql",
+                                            "redis",
+                                            "ssh",
+                                            "sudoers.d",
+                                            "systemd",
+                                            "wireguard"};
 
 static bool is_in(const char *const *list, size_t count, const char *name)
 {
@@ -43,7 +56,7 @@ static bool make_opaque(const char *path, struct err *err)
     if (!file_make_dirs(path, 0755, err))
         return false;
     if (setxattr(path, "trusted.overlay.opaque", "y", 1, 0) != 0)
-        return err_sys(err, "cannot mark '%s' for overlayfs; use ext4, xfs or btrfs for it", path);
+        return err_sys(err, "cannot mark '%s' for overlayfs", path);
     return true;
 }
 
@@ -56,8 +69,6 @@ static bool hide(struct arena *arena, const char *mask, const char *from, const 
 
     if (lstat(arena_printf(arena, "%s/%s", from, name), &st) != 0 || file_exists(path))
         return true;
-    if (S_ISDIR(st.st_mode))
-        return make_opaque(path, err);
     if (mknod(path, S_IFCHR, makedev(0, 0)) != 0 && errno != EEXIST)
         return err_sys(err, "cannot make the overlay whiteout '%s'", path);
     return true;
@@ -89,15 +100,34 @@ static bool make_link(const char *to, const char *path, struct err *err)
     return true;
 }
 
+/* One that an earlier daemon mounted is taken over. */
+static bool mount_mask(struct arena *arena, const char *folder, struct err *err)
+{
+    struct stat above, st;
+
+    if (!file_make_dirs(folder, 0755, err))
+        return false;
+    if (stat(folder, &st) != 0 || stat(arena_printf(arena, "%s/..", folder), &above) != 0)
+        return err_sys(err, "cannot look at '%s'", folder);
+    if (st.st_dev != above.st_dev)
+        return true;
+    if (mount("ishizue-mask", folder, "tmpfs", MS_NOSUID | MS_NOEXEC, "size=4m,mode=755") != 0)
+        return err_sys(err, "cannot mount a tmpfs at '%s'", folder);
+    return true;
+}
+
 bool rootfs_make_mask(const char *folder, struct err *err)
 {
     AUTO(arena_done) struct arena arena = {0};
 
-    if (!file_make_dirs(folder, 0755, err) || !hide_top_level(&arena, folder, err))
+    if (!mount_mask(&arena, folder, err) || !hide_top_level(&arena, folder, err))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(fresh); i++)
         if (!make_opaque(arena_printf(&arena, "%s/%s", folder, fresh[i]), err))
             return false;
+    /* runc gives a tmpfs the mode of the folder it is mounted on. */
+    if (chmod(arena_printf(&arena, "%s/tmp", folder), 01777) != 0)
+        return err_sys(err, "cannot change '%s/tmp'", folder);
     for (size_t i = 0; i < ARRAY_LEN(fresh_below_var); i++)
         if (!file_make_dirs(arena_printf(&arena, "%s/var/%s", folder, fresh_below_var[i]), 0755,
                             err))
@@ -131,38 +161,56 @@ bool rootfs_check_machine(struct err *err)
     return true;
 }
 
-bool rootfs_mount(const struct rootfs *rootfs, struct err *err)
+/* The machine's root file system with the mask over it. */
+static bool mount_machine(const struct rootfs *rootfs, struct err *err)
 {
     AUTO(buf_done) struct buf options = {0};
 
-    if (!file_make_dirs(rootfs->target, 0755, err) || !file_make_dirs(rootfs->upper, 0755, err) ||
-        !file_make_dirs(rootfs->work, 0700, err) || !rootfs_unmount(rootfs->target, err))
-        return false;
-    buf_add_text(&options, "lowerdir=");
+    buf_addf(&options, "lowerdir=%s:/", rootfs->mask);
+    if (mount("overlay", rootfs->target, "overlay", MS_NODEV | MS_RDONLY, buf_text(&options)) != 0)
+        return err_sys(err, "cannot mount the machine's root file system at '%s'", rootfs->target);
+    return true;
+}
+
+static bool mount_instance(const struct rootfs *rootfs, struct err *err)
+{
+    AUTO(buf_done) struct buf options = {0};
+
+    buf_add_text(&options, "redirect_dir=off,index=off,metacopy=off,lowerdir=");
     for (size_t i = 0; i < rootfs->layer_count; i++)
         buf_addf(&options, "%s:", rootfs->layers[i]);
-    buf_addf(&options, "/,upperdir=%s,workdir=%s,redirect_dir=off,index=off,metacopy=off",
-             rootfs->upper, rootfs->work);
+    buf_addf(&options, "%s,upperdir=%s,workdir=%s", rootfs->target, rootfs->upper, rootfs->work);
     if (mount("overlay", rootfs->target, "overlay", MS_NODEV, buf_text(&options)) == 0)
         return true;
-    int failed = errno;
-    err_sys(err, "cannot mount the root file system at '%s'", rootfs->target);
-    if (failed == EINVAL)
-        err_set(err, ERR_SYSTEM,
-                "'%s' is on a file system that cannot hold an overlay; keep the state on ext4, "
-                "xfs or btrfs",
-                rootfs->upper);
+    if (errno == EINVAL)
+        return err_set(err, ERR_SYSTEM,
+                       "'%s' is on a file system that cannot hold an overlay; keep the state on "
+                       "ext4, xfs or btrfs",
+                       rootfs->upper);
+    return err_sys(err, "cannot mount the root file system at '%s'", rootfs->target);
+}
+
+bool rootfs_mount(const struct rootfs *rootfs, struct err *err)
+{
+    struct err ignored;
+
+    if (!file_make_dirs(rootfs->target, 0755, err) || !file_make_dirs(rootfs->upper, 0755, err) ||
+        !file_make_dirs(rootfs->work, 0700, err) || !rootfs_unmount(rootfs->target, err) ||
+        !mount_machine(rootfs, err))
+        return false;
+    if (mount_instance(rootfs, err))
+        return true;
+    (void)!rootfs_unmount(rootfs->target, &ignored);
     return false;
 }
 
 bool rootfs_unmount(const char *target, struct err *err)
 {
-    /* More than once: a start that was interrupted may have mounted over an older one. */
+    /* The overlays lie on each other, and an interrupted start may have left some more. */
     for (int i = 0; i < 8; i++) {
         if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
-            return errno == EINVAL || errno == ENOENT
-                       ? true
-                       : err_sys(err, "cannot unmount '%s'", target);
+            return errno == EINVAL || errno == ENOENT ? true
+                                                      : err_sys(err, "cannot unmount '%s'", target);
     }
     return true;
 }

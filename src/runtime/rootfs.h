@@ -3,6 +3,12 @@
  * The root file system of an instance: an overlay of its own writable folder,
  * an optional built tree, a mask that hides what is not the program's business,
  * and the machine's `/` without what is mounted on it. Nothing is copied.
+ *
+ * Two overlays lie on each other, for overlayfs(5) takes no layer that is inside
+ * another one, as everything on the disk is inside `/`: the lower joins `/` and
+ * the mask, which is a file system of its own, the upper adds the rest. The
+ * lower is made for each instance, not once, because an overlay may go on
+ * showing a file that an upgrade of the machine has replaced.
  */
 #pragma once
 
@@ -12,7 +18,7 @@
 
 struct err;
 
-/* Makes the mask in <folder>: of the machine's top level only bin, etc, lib*,
+/* Makes the mask, a tmpfs on <folder>: of the machine's top level only bin, etc, lib*,
  * sbin and usr stay visible, and not all of etc. What is there already stays. */
 MUST_CHECK bool rootfs_make_mask(const char *folder, struct err *err);
 
@@ -23,7 +29,8 @@ struct rootfs {
     const char *target; /* where it appears */
     const char *upper;
     const char *work;
-    const char *const *layers; /* between upper and the machine, topmost first */
+    const char *mask;
+    const char *const *layers; /* between upper and mask, topmost first */
     size_t layer_count;
 };
 

@@ -24,13 +24,13 @@ static const char chains_nat[] =
     "        iifname \"iz*\" jump services\n"
     "    }\n"
     "    chain output {\n"
-    "        type nat hook output priority dstnat; policy accept;\n"
+    "        type nat hook output priority -100; policy accept;\n"
     "        jump services\n"
     "    }\n"
     "    chain postrouting {\n"
     "        type nat hook postrouting priority srcnat; policy accept;\n"
     "        iifname \"iz*\" oifname != \"iz*\" ip saddr @outside masquerade\n"
-    "        oifname \"iz*\" ip saddr . ip daddr @itself masquerade\n"
+    "        oifname \"iz*\" ip saddr . ip daddr @itself snat ip to 169.254.1.1\n"
     "    }\n";
 
 /* In this order: a connection whose instance is gone ends at once instead of leaving by the default
@@ -164,7 +164,8 @@ static void write_services(const struct runtime_network *network, struct buf *ou
     buf_add_text(out, any ? " }\n    }\n" : "    }\n");
 }
 
-/* Everything that is written into the text is an IPv4 address in its usual form and nothing else. */
+/* Everything that is written into the text is an IPv4 address in its usual form and nothing else.
+ */
 static bool check_address(const char *address, struct err *err)
 {
     struct in_addr parsed;

@@ -125,33 +125,53 @@ static size_t read_block(int fd, char *block, size_t len, int64_t offset)
     return got;
 }
 
-static void search_file(struct tail_search *search, size_t index, int fd, char *block)
+/* What search_file() knows of the file it is in. */
+struct tail_block {
+    size_t index;
+    char *bytes;
+    int64_t start; /* of the block in the file */
+    size_t len;    /* of the block */
+    size_t got;    /* the same and some of what follows, for the last header */
+    bool ended;    /* an LF was seen: what stands before it is a whole line */
+};
+
+static struct str header_at(const struct tail_block *block, size_t at)
 {
+    return str_from(block->bytes + at, MIN(block->got - at, HEADER_BYTES));
+}
+
+static void search_block(struct tail_search *search, struct tail_block *block)
+{
+    size_t at = MIN(block->got, block->len);
+
+    while (at > 0 && !search->found) {
+        const char *lf = memrchr(block->bytes, '\n', at);
+        if (lf == NULL)
+            break;
+        size_t next = (size_t)(lf - block->bytes) + 1;
+        if (block->ended)
+            see_line(search, block->index, block->start + (int64_t)next, header_at(block, next));
+        else if (block->index == 0 && search->offset < 0)
+            search->offset = block->start + (int64_t)next;
+        block->ended = true;
+        at = next - 1;
+    }
+    if (block->start == 0 && block->ended && !search->found)
+        see_line(search, block->index, 0, header_at(block, 0));
+}
+
+static void search_file(struct tail_search *search, size_t index, int fd, char *bytes)
+{
+    struct tail_block block = {.index = index, .bytes = bytes};
     struct stat st;
-    bool ended = false; /* an LF was seen: what stands before it is a whole line */
 
     if (fstat(fd, &st) != 0)
         return;
-    for (int64_t end = st.st_size; end > 0 && !search->found;) {
-        int64_t start = MAX(end - BLOCK_BYTES, 0);
-        size_t got = read_block(fd, block, (size_t)(end - start) + HEADER_BYTES, start);
-        size_t at = MIN(got, (size_t)(end - start));
-        while (at > 0 && !search->found) {
-            const char *lf = memrchr(block, '\n', at);
-            if (lf == NULL)
-                break;
-            size_t next = (size_t)(lf - block) + 1;
-            struct str header = str_from(block + next, MIN(got - next, HEADER_BYTES));
-            if (ended)
-                see_line(search, index, start + (int64_t)next, header);
-            else if (index == 0 && search->offset < 0)
-                search->offset = start + (int64_t)next;
-            ended = true;
-            at = next - 1;
-        }
-        if (start == 0 && ended && !search->found)
-            see_line(search, index, 0, str_from(block, MIN(got, HEADER_BYTES)));
-        end = start;
+    for (int64_t end = st.st_size; end > 0 && !search->found; end = block.start) {
+        block.start = MAX(end - BLOCK_BYTES, 0);
+        block.len = (size_t)(end - block.start);
+        block.got = read_block(fd, bytes, block.len + HEADER_BYTES, block.start);
+        search_block(search, &block);
     }
 }
 

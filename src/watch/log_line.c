@@ -64,7 +64,7 @@ static bool take_offset(struct str *rest, int64_t *ret_seconds)
     if (!take_char(rest, west ? '-' : '+') || !take_number(rest, 2, 0, 23, &hours) ||
         !take_char(rest, ':') || !take_number(rest, 2, 0, 59, &minutes))
         return false;
-    *ret_seconds = (west ? -1 : 1) * (hours * 3600 + minutes * 60);
+    *ret_seconds = ((int64_t)hours * 60 + minutes) * (west ? -60 : 60);
     return true;
 }
 

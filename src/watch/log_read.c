@@ -114,6 +114,7 @@ static bool find_newer(struct log_reader *reader)
         return false; /* renamed; the writer still has the old one */
     if (had_file && current.st_ino == ours.st_ino && current.st_dev == ours.st_dev)
         return was_truncated(reader, &current);
+    log_files_done(&reader->newer);
     if (!log_files_open(reader->path, had_file ? &ours : NULL, &reader->newer, &met, &ignored))
         return false;
     if (had_file && !met)
@@ -137,11 +138,10 @@ static bool read_more(struct log_reader *reader)
         }
         if (n < 0)
             reader->skipped++;
-        if (reader->newer.fds.len > 0)
-            switch_file(reader);
-        else if (!find_newer(reader))
+        bool waiting = reader->newer.fds.len > 0;
+        if (!waiting && !find_newer(reader))
             return false;
-        else if (reader->fd < 0)
+        if (waiting || reader->fd < 0)
             switch_file(reader);
     }
 }

@@ -273,7 +273,10 @@ static bool build_scalar(struct parser *parser, struct fy_event *event, struct y
     struct fy_token *value = event->scalar.value;
 
     node->tag = tag_text(parser, event->scalar.tag);
-    node->quoted = value != NULL && fy_scalar_token_get_style(value) != FYSS_PLAIN;
+    enum fy_scalar_style style = value == NULL ? FYSS_PLAIN : fy_scalar_token_get_style(value);
+    node->quoted = style != FYSS_PLAIN;
+    if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && node->column > 1)
+        node->column--; /* libfyaml gives the place behind the quote */
     if (node->tag != NULL && strcmp(node->tag, "tag:yaml.org,2002:str") == 0)
         node->quoted = true;
     return token_text(parser, value, node, &node->text, err);

@@ -1,0 +1,166 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Starts the machine's PostgreSQL by the contract of the official image:
+#   POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB   and each with _FILE
+#   PGDATA, POSTGRES_INITDB_ARGS, POSTGRES_INITDB_WALDIR, POSTGRES_HOST_AUTH_METHOD
+#   /docker-entrypoint-initdb.d/*.{sh,sql,sql.gz,sql.xz,sql.zst}   once, on an empty data folder
+#   arguments after `postgres` go to the server
+# Runs as the instance's user; never as root.
+set -eu
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+fail() {
+    say "error: $*"
+    exit 1
+}
+
+# value_of <name> <default>: the variable, the content of the file that <name>_FILE names, or the
+# default. Both at once are a mistake worth stopping for.
+value_of() {
+    eval "value=\${$1-} file=\${$1_FILE-}"
+    if [ -n "$value" ] && [ -n "$file" ]; then
+        fail "both $1 and $1_FILE are set; keep one"
+    fi
+    if [ -n "$file" ]; then
+        [ -r "$file" ] || fail "$1_FILE names '$file', which cannot be read"
+        value=$(cat -- "$file")
+    fi
+    printf '%s' "${value:-$2}"
+}
+
+wants_help_or_version() {
+    for argument in "$@"; do
+        case "$argument" in
+        -'?' | --help | --describe-config | -V | --version) return 0 ;;
+        esac
+    done
+    return 1
+}
+
+# Only local connections, while the folder is being set up: nobody meets half a database.
+start_private() {
+    PGUSER=$user pg_ctl --pgdata="$PGDATA" --wait --silent \
+        --options="-c listen_addresses='' -p ${PGPORT:-5432}" start >&2
+}
+
+stop_private() {
+    pg_ctl --pgdata="$PGDATA" --mode=fast --wait --silent stop >&2
+}
+
+run_sql() {
+    psql --set=ON_ERROR_STOP=1 --no-psqlrc --no-password --username="$user" --dbname="$1" --quiet
+}
+
+make_cluster() {
+    if [ -z "$password" ] && [ "$method" != trust ]; then
+        say "error: the database is new and has no password for its superuser"
+        say "set POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE), for example in .env;"
+        say "POSTGRES_HOST_AUTH_METHOD=trust lets everybody in without one"
+        exit 1
+    fi
+    password_file=$(mktemp)
+    trap 'rm -f -- "$password_file"' EXIT
+    printf '%s\n' "$password" >"$password_file"
+    set -- --pgdata="$PGDATA" --username="$user"
+    if [ -n "$password" ]; then
+        set -- "$@" --pwfile="$password_file"
+    fi
+    if [ -n "${POSTGRES_INITDB_WALDIR-}" ]; then
+        set -- "$@" --waldir="$POSTGRES_INITDB_WALDIR"
+    fi
+    # Split into words, with quotes, as the official image does.
+    eval "initdb \"\$@\" ${POSTGRES_INITDB_ARGS-}" >&2
+    rm -f -- "$password_file"
+    trap - EXIT
+    printf '\nhost all all all %s\n' "${method:-$(postgres -C password_encryption)}" \
+        >>"$PGDATA/pg_hba.conf"
+}
+
+make_database() {
+    if [ "$database" != postgres ]; then
+        # psql quotes the name: it may be anything.
+        printf '%s\n' 'SELECT format($$CREATE DATABASE %I$$, :'"'db'"') \gexec' |
+            psql --set=ON_ERROR_STOP=1 --no-psqlrc --no-password --username="$user" \
+                --dbname=postgres --quiet --set=db="$database"
+    fi
+}
+
+run_init_files() {
+    for file in /docker-entrypoint-initdb.d/*; do
+        case "$file" in
+        *.sh)
+            say "running $file"
+            if [ -x "$file" ]; then
+                "$file"
+            else
+                . "$file"
+            fi
+            ;;
+        *.sql) say "running $file" && run_sql "$database" <"$file" ;;
+        *.sql.gz) say "running $file" && gzip -dc -- "$file" | run_sql "$database" ;;
+        *.sql.xz) say "running $file" && xz -dc -- "$file" | run_sql "$database" ;;
+        *.sql.zst) say "running $file" && zstd -dc -- "$file" | run_sql "$database" ;;
+        */'*') ;;
+        *) say "ignoring $file" ;;
+        esac
+    done
+}
+
+# The first process of an instance becomes the parent of every orphan, such as what is left of a
+# health check that took too long. PostgreSQL takes the end of one by a signal for a crash of its own
+# and restarts, so this shell stays the first process and passes signals on.
+serve() {
+    postgres "$@" &
+    server=$!
+    for signal in HUP INT QUIT TERM USR1 USR2; do
+        trap "kill -$signal $server" "$signal"
+    done
+    while :; do
+        status=0
+        wait "$server" || status=$?
+        kill -0 "$server" 2>/dev/null || exit "$status"
+    done
+}
+
+case "${1:-}" in
+-* | '') set -- postgres "$@" ;;
+esac
+
+if [ "$1" = postgres ] && ! wants_help_or_version "$@"; then
+    user=$(value_of POSTGRES_USER postgres)
+    password=$(value_of POSTGRES_PASSWORD '')
+    database=$(value_of POSTGRES_DB "$user")
+    method=${POSTGRES_HOST_AUTH_METHOD-}
+
+    mkdir -p -- "$PGDATA" /var/run/postgresql
+    chmod 0700 -- "$PGDATA"
+    if [ ! -s "$PGDATA/PG_VERSION" ]; then
+        if [ -n "$(ls -A -- "$PGDATA")" ]; then
+            fail "'$PGDATA' is not empty and holds no database; empty it or set PGDATA"
+        fi
+        make_cluster
+        PGPASSWORD=$password
+        POSTGRES_USER=$user POSTGRES_DB=$database PGUSER=$user PGDATABASE=$database
+        export PGPASSWORD POSTGRES_USER POSTGRES_DB PGUSER PGDATABASE
+        start_private
+        make_database
+        run_init_files
+        stop_private
+        unset PGPASSWORD PGUSER PGDATABASE
+        say "the database is set up"
+    fi
+    major=$(cat -- "$PGDATA/PG_VERSION")
+    have=$(postgres --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+    if [ "$major" != "$have" ]; then
+        fail "'$PGDATA' belongs to PostgreSQL $major, this is $have; dump it there and restore here"
+    fi
+    shift
+    # The image's server listens everywhere; here that is the instance's own network.
+    serve -c listen_addresses='*' "$@"
+fi
+
+exec "$@"

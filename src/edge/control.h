@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The edge's main thread: messages from the daemon and events to it, each one
+ * packet of JSON on a SOCK_SEQPACKET channel, with descriptors beside.
+ *
+ * daemon -> edge
+ *     {"type":"listener","id":N} + one listening socket for each worker. The next table must have
+ *         a listener of that id, or they are closed again.
+ *     {"type":"table","generation":G} + memory file with the table, then the folders
+ *         that its "files_fd" count from 0
+ *     {"type":"access_log"} + file open for appending; a new one replaces it (rotation)
+ *     {"type":"control"} + a listening SOCK_SEQPACKET unix socket, where the next daemon connects
+ *     {"type":"probe","probe":N,"address":"10.0.0.1:80","path":"/health"|null,"host":"...",
+ *         "timeout_ms":1000}   GET that must answer 2xx or 3xx; without path: a connection
+ *     {"type":"stats"}
+ *     {"type":"stop"}          accept no more, let requests end (at most 30 s), exit 0
+ *
+ * edge -> daemon
+ *     {"event":"ready","pid":P}
+ *     {"event":"hello","pid":P,"generation":G,"workers":W,"listeners":L}, then for each of L
+ *     {"event":"listener","id":N} + its sockets: to a daemon that came by the control socket
+ *     {"event":"applied","generation":G}
+ *     {"event":"refused","generation":G,"error":"..."}   the former table stays
+ *     {"event":"listener_failed","id":N,"error":"..."}
+ *     {"event":"probe","probe":N,"ok":true,"status":200,"detail":"..."}
+ *     {"event":"idle","target":"ID"}   draining or gone, and no request or tunnel is left
+ *     {"event":"stats","generation":G,"requests":N,...}  totals of all workers since the start
+ *     {"event":"error","error":"..."}  a message that made no sense
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "base/vec.h"
+#include "edge/access_log.h"
+#include "edge/edge.h"
+#include "edge/mailbox.h"
+#include "edge/worker.h"
+#include "io/channel.h"
+#include "io/loop.h"
+#include "io/signals.h"
+
+enum { PROBES_MAX = 256 };
+
+/* Sockets of a listener: copies, the workers have their own. */
+struct edge_listener {
+    uint32_t id;
+    int fds[EDGE_MAX_WORKERS];
+    size_t count;
+};
+
+/* A target that some worker still uses. */
+struct edge_drain {
+    char *id;
+    uint64_t generation; /* reports about earlier ones do not count */
+    uint64_t busy;       /* bit for each worker that has not reported */
+};
+
+struct edge {
+    struct loop *loop;
+    struct signals *signals;
+    int channel_fd; /* -1: no daemon */
+    struct watch channel_watch;
+    int control_fd; /* -1: none was given */
+    struct watch control_watch;
+    struct mailbox inbox;
+    struct log_flusher flusher;
+    struct worker *workers[EDGE_MAX_WORKERS];
+    unsigned worker_count;
+    unsigned stopped_count;
+    struct table *table;
+    VEC(struct edge_listener) listeners;
+    VEC(struct edge_drain) drains;
+    unsigned probe_count;
+    bool stopping;
+    struct channel_message message;
+};
+
+/* Takes over edge->channel_fd. */
+MUST_CHECK bool control_start(struct edge *edge, struct err *err);
+void control_done(struct edge *edge);
+/* Sends and frees <event>. Dropped without a daemon. */
+void control_send(struct edge *edge, json_t *event, const int *fds, size_t fd_count);
+void control_stop(struct edge *edge);
+void control_on_letter(struct mailbox *mailbox, struct letter *letter);
+
+/* drain.c: who still uses what is leaving. Called when <next> is about to replace edge->table. */
+void drain_plan(struct edge *edge, const struct table *next);
+void drain_report(struct edge *edge, const struct letter *letter);
+void drain_done(struct edge *edge);
+
+/* probe.c: answers with an event. */
+void probe_start(struct edge *edge, const json_t *message);
+
+/* stats.c */
+json_t *stats_make(const struct edge *edge);
+
+/* confine.c: gives up every right that serving does not need. After this only
+ * descriptors that are handed in lead anywhere. */
+MUST_CHECK bool confine(const struct edge_options *options, struct err *err);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "edge/control.h"
+#include "edge/edge.h"
+#include "tls/tls.h"
+
+static void on_signal(void *arg, int signo)
+{
+    (void)signo;
+    control_stop(arg);
+}
+
+static bool start_workers(struct edge *edge, unsigned count, struct err *err)
+{
+    if (!log_flusher_start(&edge->flusher, err))
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        edge->workers[i] = worker_start(i, &edge->inbox, &edge->flusher, err);
+        if (edge->workers[i] == NULL)
+            return false;
+        edge->worker_count++;
+    }
+    return true;
+}
+
+static bool start(struct edge *edge, const struct edge_options *options, struct err *err)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
+
+    tls_init();
+    if (options->workers == 0 || options->workers > EDGE_MAX_WORKERS)
+        return err_set(err, ERR_INVALID, "%u workers, expected 1 to %d", options->workers,
+                       EDGE_MAX_WORKERS);
+    if (!confine(options, err))
+        return false;
+    edge->loop = loop_new(NULL, err);
+    if (edge->loop == NULL)
+        return false;
+    edge->signals = signals_open(edge->loop, signals, on_signal, edge, err);
+    return edge->signals != NULL &&
+           mailbox_open(&edge->inbox, edge->loop, control_on_letter, err) &&
+           start_workers(edge, options->workers, err) && control_start(edge, err);
+}
+
+int edge_main(const struct edge_options *options)
+{
+    struct edge *edge = NEW(struct edge);
+    struct err err;
+
+    edge->channel_fd = options->channel_fd;
+    edge->control_fd = -1;
+    if (!start(edge, options, &err)) {
+        log_error("edge", "cannot start: %s", err.text);
+        return 1; /* the process ends, and with it whatever was half started */
+    }
+    loop_run(edge->loop);
+    for (unsigned i = 0; i < edge->worker_count; i++)
+        worker_join(edge->workers[i]);
+    log_flusher_stop(&edge->flusher);
+    control_done(edge);
+    mailbox_close(&edge->inbox, edge->loop);
+    signals_close(edge->signals);
+    loop_free(edge->loop);
+    free(edge);
+    return 0;
+}

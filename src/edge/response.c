@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "base/err.h"
+#include "edge/exchange.h"
+#include "edge/head.h"
+#include "edge/worker.h"
+
+enum { READS_PER_TURN = 16 };
+
+static struct exchange *exchange_of(struct conn *conn)
+{
+    return CONTAINER_OF(conn, struct target_conn, conn)->exchange;
+}
+
+/* Closed or reset before a response. */
+static void lost_before_head(struct exchange *exchange)
+{
+    if (proxy_is_retryable(exchange) && exchange->server->conn.in == NULL) {
+        proxy_retry(exchange, 502);
+        return;
+    }
+    count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
+    exchange_fail(exchange, 502);
+}
+
+static void waiting_error(struct conn *conn)
+{
+    lost_before_head(exchange_of(conn));
+}
+
+/* The clock of the response starts when the request was sent. */
+static void waiting_timeout(struct conn *conn)
+{
+    struct exchange *exchange = exchange_of(conn);
+
+    if (!exchange->request.done && conn->out == NULL) {
+        conn_set_timeout(conn, exchange->route->response_timeout_ms);
+        return;
+    }
+    count_add(exchange->worker, COUNT_TIMEOUTS, 1);
+    exchange_fail(exchange, 504);
+}
+
+/* How the body goes to the client: as it came, or as chunks where only the
+ * target's closing marks the end; to HTTP/1.0, which has no chunks, until the close. */
+static void plan_body(struct exchange *exchange, const struct http1_head *head)
+{
+    bool counted = head->framing == HTTP_LENGTH || head->framing == HTTP_NO_BODY;
+
+    body_init(&exchange->response, head, !counted && exchange->minor_version == 1);
+    if (!counted && exchange->minor_version == 0)
+        exchange->keep_alive = false;
+    if (!exchange->request.done)
+        exchange->keep_alive = false;
+    exchange->server_keep_alive = head->keep_alive && head->framing != HTTP_UNTIL_CLOSE;
+}
+
+/* False: the exchange is over. */
+static bool relay(struct exchange *exchange, char *bytes, size_t len, struct str head)
+{
+    struct iovec iov[1 + BODY_PIECES];
+    char line[BODY_LINE_BYTES];
+    struct str data;
+    size_t used;
+    int count = 0;
+
+    if (!body_take(&exchange->response, bytes, len, &used, &data)) {
+        exchange_fail(exchange, 502);
+        return false;
+    }
+    if (used < len)
+        exchange->server_keep_alive = false; /* more than a response: not to be trusted */
+    if (head.len > 0) {
+        iov[count].iov_base = exchange->worker->head_bytes;
+        iov[count++].iov_len = head.len;
+    }
+    count += body_frame(&exchange->response, data, line, iov + count);
+    exchange->sent_bytes += data.len;
+    if (!exchange_write(exchange, iov, count))
+        return false;
+    if (exchange->response.done) {
+        exchange_done(exchange);
+        return false;
+    }
+    return true;
+}
+
+/* 100 and 103 go before the real answer; HTTP/1.0 does not know them. */
+static bool pass_interim(struct exchange *exchange)
+{
+    if (exchange->minor_version == 0)
+        return true;
+    struct iovec iov = {exchange->worker->head_bytes, head_write_response(exchange)};
+    return exchange_write(exchange, &iov, 1);
+}
+
+static void start_tunnel(struct exchange *exchange, char *rest, size_t rest_len)
+{
+    struct worker *worker = exchange->worker;
+    struct iovec iov[2] = {{worker->head_bytes, head_write_response(exchange)}, {rest, rest_len}};
+
+    exchange->status = 101;
+    exchange->is_tunnel = true;
+    exchange->sent_bytes += rest_len;
+    if (exchange_write(exchange, iov, rest_len > 0 ? 2 : 1))
+        tunnel_start(exchange);
+}
+
+static void keep_part(struct exchange *exchange, struct str bytes)
+{
+    struct conn *conn = &exchange->server->conn;
+
+    if (bytes.len >= EDGE_RESPONSE_HEAD_BYTES) {
+        count_add(exchange->worker, COUNT_LIMITS, 1);
+        exchange_fail(exchange, 502);
+    } else if (conn->in == NULL) {
+        spill_add(&exchange->worker->spills, &conn->in, bytes.ptr, bytes.len);
+    }
+}
+
+/* Begins the real answer with what of its body came along. False: the exchange is over. */
+static bool begin_response(struct exchange *exchange, char *bytes, size_t len)
+{
+    const struct http1_head *head = &exchange->worker->head;
+
+    plan_body(exchange, head);
+    exchange->status = head->status;
+    conn_set_state(&exchange->server->conn, &response_relaying);
+    conn_set_timeout(&exchange->server->conn, exchange->route->body_timeout_ms);
+    struct str text = str_from(exchange->worker->head_bytes, head_write_response(exchange));
+    return relay(exchange, bytes + head->head_bytes, len - head->head_bytes, text);
+}
+
+/* Reads heads at the start of <bytes>. True: relaying goes on. */
+static bool read_head(struct exchange *exchange, char *bytes, size_t len)
+{
+    struct http1_head *head = &exchange->worker->head;
+    const char *why;
+
+    for (;;) {
+        enum http1_result result =
+            http1_parse_response(str_from(bytes, len), exchange->method, head, &why);
+        if (result == HTTP1_MORE) {
+            keep_part(exchange, str_from(bytes, len));
+            return false;
+        }
+        if (result != HTTP1_DONE || head->head_bytes > EDGE_RESPONSE_HEAD_BYTES ||
+            (head->status == 101 && !exchange->upgrade)) {
+            count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
+            exchange_fail(exchange, 502);
+            return false;
+        }
+        if (head->status == 101) {
+            start_tunnel(exchange, bytes + head->head_bytes, len - head->head_bytes);
+            return false;
+        }
+        if (head->status >= 200)
+            return begin_response(exchange, bytes, len);
+        if (!pass_interim(exchange))
+            return false;
+        bytes += head->head_bytes;
+        len -= head->head_bytes;
+        if (len == 0)
+            return false;
+    }
+}
+
+/* What came in parts is put together; the spill is freed by the caller. */
+static bool read_head_kept(struct exchange *exchange, const char *more, size_t len)
+{
+    struct worker *worker = exchange->worker;
+    struct conn *conn = &exchange->server->conn;
+
+    spill_add(&worker->spills, &conn->in, more, len);
+    struct spill *whole = TAKE(conn->in);
+    bool goes_on = read_head(exchange, whole->bytes + whole->from, whole->end - whole->from);
+    spill_free(&worker->spills, whole);
+    return goes_on;
+}
+
+static void waiting_readable(struct conn *conn)
+{
+    struct worker *worker = conn->worker;
+
+    while (conn->state == &response_waiting) {
+        struct exchange *exchange = exchange_of(conn); /* may be the next one after a round */
+        ssize_t n = conn_read(conn, worker->scratch, WORKER_SCRATCH_BYTES);
+        if (n == CONN_AGAIN)
+            return;
+        if (n <= 0) {
+            lost_before_head(exchange);
+            return;
+        }
+        bool drained = conn->drained;
+        bool goes_on = conn->in == NULL ? read_head(exchange, worker->scratch, (size_t)n)
+                                        : read_head_kept(exchange, worker->scratch, (size_t)n);
+        if (goes_on && !drained)
+            response_resume(exchange);
+        if (goes_on || drained)
+            return;
+    }
+}
+
+static void waiting_writable(struct conn *conn)
+{
+    proxy_pump_request(exchange_of(conn));
+}
+
+const struct conn_state response_waiting = {
+    .name = "waiting for a response",
+    .on_readable = waiting_readable,
+    .on_writable = waiting_writable,
+    .on_timeout = waiting_timeout,
+    .on_error = waiting_error,
+};
+
+/* The end of the connection is the end of the body only where nothing else marks it. */
+static void relay_end(struct exchange *exchange, bool broken)
+{
+    if (broken || exchange->response.framing != HTTP_UNTIL_CLOSE) {
+        count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
+        exchange_fail(exchange, 502);
+        return;
+    }
+    exchange->response.done = true;
+    (void)relay(exchange, NULL, 0, (struct str){0});
+}
+
+void response_resume(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    struct conn *conn = &exchange->server->conn, *client = &exchange->client->conn;
+
+    if (conn->state != &response_relaying)
+        return;
+    for (int turn = 0; client->out == NULL; turn++) {
+        if (turn == READS_PER_TURN) {
+            conn_rearm(conn);
+            return;
+        }
+        ssize_t n = conn_read(conn, worker->scratch,
+                              conn->read_less ? EDGE_SLOW_READ_BYTES : WORKER_SCRATCH_BYTES);
+        if (n == CONN_AGAIN)
+            return;
+        if (n <= 0) {
+            relay_end(exchange, n == CONN_BROKEN);
+            return;
+        }
+        conn_set_timeout(conn, exchange->route->body_timeout_ms);
+        bool drained = conn->drained;
+        if (!relay(exchange, worker->scratch, (size_t)n, (struct str){0}) || drained)
+            return;
+    }
+    conn->read_less = true;
+}
+
+static void relaying_readable(struct conn *conn)
+{
+    response_resume(exchange_of(conn));
+}
+
+static void relaying_timeout(struct conn *conn)
+{
+    struct exchange *exchange = exchange_of(conn);
+
+    if (exchange->client->conn.out != NULL) { /* the client is slow, and has a timeout of its own */
+        conn_set_timeout(conn, exchange->route->body_timeout_ms);
+        return;
+    }
+    count_add(exchange->worker, COUNT_TIMEOUTS, 1);
+    exchange_fail(exchange, 504);
+}
+
+static void relaying_error(struct conn *conn)
+{
+    relay_end(exchange_of(conn), true);
+}
+
+const struct conn_state response_relaying = {
+    .name = "relaying a response",
+    .on_readable = relaying_readable,
+    .on_writable = waiting_writable,
+    .on_timeout = relaying_timeout,
+    .on_error = relaying_error,
+};

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A tunnel: after an upgrade, or for a TCP listener from the start. Each way
+ * ends by itself (half-close); when both have, or one breaks, it is over.
+ */
+#include "base/base.h"
+
+#include "edge/exchange.h"
+#include "edge/worker.h"
+
+enum { READS_PER_TURN = 8, DEFAULT_TUNNEL_MS = 3600000 };
+
+static const struct conn_state tunnel_target;
+
+static void touch(struct exchange *exchange)
+{
+    uint32_t idle_ms =
+        exchange->route == NULL ? DEFAULT_TUNNEL_MS : exchange->route->tunnel_timeout_ms;
+
+    conn_set_timeout(&exchange->server->conn, idle_ms);
+}
+
+static void finish(struct exchange *exchange)
+{
+    exchange->keep_alive = false;
+    exchange->server_keep_alive = false;
+    exchange_done(exchange);
+}
+
+/* Both ways are over and written. */
+static bool check_over(struct exchange *exchange)
+{
+    if (!exchange->client_ended || !exchange->server_ended)
+        return false;
+    if (exchange->client->conn.out != NULL || exchange->server->conn.out != NULL)
+        return false;
+    finish(exchange);
+    return true;
+}
+
+/* One way: from <from> to <to>. */
+static void pump(struct exchange *exchange, struct conn *from, struct conn *to, bool *ended)
+{
+    struct worker *worker = exchange->worker;
+
+    for (int turn = 0; !*ended && to->out == NULL; turn++) {
+        if (turn == READS_PER_TURN) {
+            conn_rearm(from);
+            return;
+        }
+        ssize_t n = conn_read(from, worker->scratch,
+                              from->read_less ? EDGE_SLOW_READ_BYTES : WORKER_SCRATCH_BYTES);
+        if (n == CONN_AGAIN)
+            return;
+        if (n == CONN_BROKEN) {
+            exchange_drop(exchange);
+            return;
+        }
+        if (n == 0) {
+            *ended = true;
+            conn_shutdown_write(to);
+            (void)check_over(exchange);
+            return;
+        }
+        touch(exchange);
+        if (to == &exchange->client->conn)
+            exchange->sent_bytes += (uint64_t)n;
+        struct iovec iov = {worker->scratch, (size_t)n};
+        bool drained = from->drained;
+        if (!conn_write(to, &iov, 1)) {
+            exchange_drop(exchange);
+            return;
+        }
+        if (drained)
+            return;
+    }
+    from->read_less = true;
+}
+
+void tunnel_client_readable(struct exchange *exchange)
+{
+    if (exchange->server != NULL && exchange->server->conn.state == &tunnel_target)
+        pump(exchange, &exchange->client->conn, &exchange->server->conn, &exchange->client_ended);
+}
+
+static void target_readable(struct conn *conn)
+{
+    struct exchange *exchange = CONTAINER_OF(conn, struct target_conn, conn)->exchange;
+
+    pump(exchange, conn, &exchange->client->conn, &exchange->server_ended);
+}
+
+void tunnel_client_writable(struct exchange *exchange)
+{
+    if (exchange->server != NULL && exchange->server->conn.state == &tunnel_target &&
+        !check_over(exchange))
+        target_readable(&exchange->server->conn);
+}
+
+static void target_writable(struct conn *conn)
+{
+    struct exchange *exchange = CONTAINER_OF(conn, struct target_conn, conn)->exchange;
+
+    if (!check_over(exchange))
+        tunnel_client_readable(exchange);
+}
+
+static void target_timeout(struct conn *conn)
+{
+    struct exchange *exchange = CONTAINER_OF(conn, struct target_conn, conn)->exchange;
+
+    count_add(conn->worker, COUNT_TIMEOUTS, 1);
+    exchange_drop(exchange);
+}
+
+static void target_error(struct conn *conn)
+{
+    exchange_drop(CONTAINER_OF(conn, struct target_conn, conn)->exchange);
+}
+
+static const struct conn_state tunnel_target = {
+    .name = "tunnel",
+    .on_readable = target_readable,
+    .on_writable = target_writable,
+    .on_timeout = target_timeout,
+    .on_error = target_error,
+};
+
+/* What the client sent before the tunnel stood. */
+static bool send_kept(struct exchange *exchange)
+{
+    struct spill *kept = TAKE(exchange->client->conn.in);
+    struct worker *worker = exchange->worker;
+
+    if (kept == NULL)
+        return true;
+    struct iovec iov = {kept->bytes + kept->from, kept->end - kept->from};
+    bool written = conn_write(&exchange->server->conn, &iov, 1);
+    spill_free(&worker->spills, kept);
+    if (!written)
+        exchange_drop(exchange);
+    return written;
+}
+
+void tunnel_start(struct exchange *exchange)
+{
+    struct client *client = exchange->client;
+
+    count_add(exchange->worker, COUNT_TUNNELS, 1);
+    conn_set_state(&exchange->server->conn, &tunnel_target);
+    conn_set_timeout(&client->conn, EDGE_KEEP_ALIVE_MS);
+    touch(exchange);
+    if (!send_kept(exchange))
+        return;
+    tunnel_client_readable(exchange);
+    if (client->exchange == exchange)
+        target_readable(&exchange->server->conn);
+}

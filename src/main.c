@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One program, several processes: the command line, the daemon and the edge.
+ * Here they are put together; the command line decides which one this is.
+ */
+#include "base/base.h"
+
+#include "cli/cli.h"
+#include "control/daemon.h"
+#include "control/digest.h"
+#include "edge/edge.h"
+
+static int run_edge(const struct cli_edge *edge)
+{
+    struct edge_options options = {
+        .channel_fd = edge->channel_fd,
+        .workers = edge->workers,
+        .uid = edge->uid,
+        .gid = edge->gid,
+        .chroot_dir = edge->chroot_dir,
+    };
+
+    return edge_main(&options);
+}
+
+static void make_digest(struct str text, char *ret)
+{
+    AUTO(digest_free) struct digest *digest = digest_new();
+
+    digest_add(digest, text);
+    digest_end(digest, ret);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_programs programs = {
+        .daemon = daemon_main, .edge = run_edge, .digest = make_digest};
+
+    (void)argc;
+    return cli_main((const char *const *)(uintptr_t)argv, &programs);
+}

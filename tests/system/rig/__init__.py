@@ -1,0 +1,1 @@
+"""What the system tests are made with: a network of their own, machines, systems, clients."""

@@ -1,0 +1,83 @@
+"""What must not be left after a system went down."""
+import os
+import re
+import subprocess
+
+from rig import process
+from rig.machine import mounts
+
+SETTLE_SECONDS = 8
+
+
+def _network_names(machine):
+    folder = machine.run_dir / "netns"
+    return sorted(os.listdir(folder)) if folder.is_dir() else []
+
+
+def _links():
+    text = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, timeout=10).stdout
+    return sorted(name for name in re.findall(r"^\d+: ([^:@]+)", text, re.M)
+                  if name.startswith("iz"))
+
+
+def _ruleset():
+    done = subprocess.run(["nft", "list", "table", "inet", "ishizue"], capture_output=True,
+                          text=True, timeout=10)
+    return sorted(re.findall(r"\b10\.\d+\.\d+\.\d+\b", done.stdout))
+
+
+def _groups(machine):
+    found = []
+    for base, folders, _ in os.walk("/sys/fs/cgroup"):
+        if os.path.basename(base) == "ishizue":
+            found += [name for name in folders if name.startswith("st-")]
+            folders.clear()
+    return sorted(set(found))
+
+
+class Snapshot:
+    """How the machine looks while no system is up."""
+
+    def __init__(self, machine):
+        self.facts = {
+            "systems": machine.system_names(),
+            "conmon processes": [process.command_line(pid) for pid in machine.conmon_pids()],
+            "control groups": _groups(machine),
+            "mounts": sorted(path for path in mounts()
+                             if path.startswith((f"{machine.run_dir}/", f"{machine.state}/"))),
+            "network namespaces": _network_names(machine),
+            "links": _links(),
+            "addresses in the firewall": _ruleset(),
+            "instance folders": sorted(os.listdir(machine.state / "instances")),
+        }
+        self.files = {"daemon": process.open_files(machine.daemon_pid()),
+                      "edge": process.open_files(machine.edge_pid())}
+
+    def left_over(self, before):
+        """Texts, one for each fact that is not as it was."""
+        texts = []
+        for name, now in self.facts.items():
+            more = [one for one in now if one not in before.facts[name]]
+            if more:
+                texts.append(f"{name}: {more}")
+        for name, now in self.files.items():
+            if len(now) > len(before.files[name]):
+                rest = list(now)
+                for one in before.files[name]:
+                    if one in rest:
+                        rest.remove(one)
+                texts.append(f"descriptors of the {name}: {len(before.files[name])} before, "
+                             f"{len(now)} now, more: {rest}")
+        return texts
+
+
+def wait_clean(machine, before):
+    """The last of what is left over when it does not go away by itself."""
+    texts = []
+
+    def is_clean():
+        texts[:] = Snapshot(machine).left_over(before)
+        return not texts
+
+    process.wait(is_clean, SETTLE_SECONDS, 0.2)
+    return texts

@@ -1,0 +1,222 @@
+"""What goes wrong in a system: it is said in one line, and what ran before goes on running."""
+import time
+
+import pytest
+
+from rig import process
+from rig.client import Client
+from rig.system import routed, service, sleeper, web
+
+
+def up_with_a_good_one(system, **extra):
+    """A system that runs; returns its compose file and its processes."""
+    compose = {"services": {"web": web(), "idle": sleeper()}, **extra}
+    system.file(compose)
+    system.up()
+    return compose, system.pids()
+
+
+def test_a_bad_command_leaves_what_ran_before_running(system):
+    compose, before = up_with_a_good_one(system)
+    compose["services"]["web"]["x-ishizue"]["host"]["command"] = "exec no-such-program-here"
+    system.file(compose)
+    failed = system.up_fails()
+    assert "web" in failed.err and "no-such-program-here" in failed.err
+    assert "still running: " in failed.err
+    assert system.pids() == before
+
+
+def test_a_new_service_that_cannot_start_leaves_what_ran_before_running(system):
+    compose, before = up_with_a_good_one(system)
+    compose["services"]["more"] = service("echo I give up >&2; exit 7", restart="no",
+                                          x={"health": {"port": 1234, "start_period": "2s"}})
+    system.file(compose)
+    failed = system.up_fails()
+    assert "more" in failed.err and "I give up" in failed.err
+    assert system.pids() == before
+
+
+def test_a_health_check_that_fails_leaves_what_ran_before_serving(system, authority):
+    good = routed({"web": web()})
+    system.file(good)
+    system.up()
+    before = system.pids()
+    sick = {"start_period": "1s", "retries": 1, "path": "/no-such-page"}
+    system.file(routed({"web": web(health=sick)}))
+    failed = system.up_fails()
+    assert "did not become healthy" in failed.err and "404" in failed.err
+    assert system.pids() == before
+    assert Client(8443, trust=authority).get("/health").status == 200
+    system.file(good)
+    assert "was up already" in system.up().out
+
+
+def test_a_migration_that_fails_keeps_the_old_release(system):
+    compose, before = up_with_a_good_one(system)
+    compose["services"]["web"]["x-ishizue"]["migrate"] = "echo cannot alter table >&2; exit 3"
+    system.file(compose)
+    failed = system.up_fails()
+    assert "migration" in failed.err and "status 3" in failed.err
+    assert "cannot alter table" in failed.err
+    assert system.pids() == before
+
+
+def test_a_migration_runs_once_for_each_release_and_before_the_service(system):
+    compose = {"volumes": {"data": {}}, "services": {"a": service(
+        "cat /data/log; trap 'exit 0' TERM; sleep 1000000 & wait", volumes=["data:/data"],
+        x={"migrate": "echo migrated >> /data/log"})}}
+    system.file(compose)
+    system.up()
+    assert system.log("a") == "migrated\n"
+    system.up()
+    assert system.execute("a", "cat", "/data/log").out == "migrated\n"
+
+
+def test_a_build_step_that_fails_shows_its_output(system):
+    compose, before = up_with_a_good_one(system)
+    system.write("app/main.txt", "one")
+    compose["services"]["built"] = {"build": "./app", "x-ishizue": {"host": {
+        "build": ["echo all is well", "echo cannot find lib-of-doom; exit 5"],
+        "command": "sleep 1000000"}}}
+    system.file(compose)
+    failed = system.up_fails()
+    assert "cannot find lib-of-doom" in failed.out + failed.err
+    assert "built" in failed.err and "5" in failed.err
+    assert system.pids() == before
+
+
+def test_a_build_is_done_once_and_again_when_its_source_changes(system):
+    system.write("app/main.txt", "first\n")
+    system.file({"services": {"built": {"build": "./app", "x-ishizue": {"host": {
+        "build": ["cp main.txt made.txt", "date +%s.%N > when.txt"],
+        "command": "trap 'exit 0' TERM; sleep 1000000 & wait"}}}}})
+    system.up()
+    first = system.execute("built", "cat", "made.txt", "when.txt").out
+    assert first.startswith("first\n")
+    system.down()
+    again = system.up()
+    assert system.execute("built", "cat", "made.txt", "when.txt").out == first, again
+    system.write("app/main.txt", "second\n")
+    system.up()
+    assert system.execute("built", "cat", "made.txt").out == "second\n"
+
+
+def test_a_dependency_that_is_not_healthy_in_time_fails_with_its_last_log_lines(system):
+    never = service("echo waiting for Godot; sleep 1000000", healthcheck={
+        "test": ["CMD", "false"], "interval": "200ms", "timeout": "1s", "retries": 3,
+        "start_period": "0s"})
+    system.file({"services": {
+        "never": never, "user": sleeper(depends_on={"never": {"condition": "service_healthy"}})}})
+    failed = system.up_fails()
+    assert "never" in failed.err and "did not become healthy" in failed.err
+    assert "waiting for Godot" in failed.err
+    assert system.name not in system.machine.system_names()
+
+
+def test_a_first_up_that_fails_leaves_nothing_behind(system):
+    system.file({"services": {"a": sleeper(), "b": service("exit 9", restart="on-failure:1")}})
+    failed = system.up_fails()
+    assert "b" in failed.err and "9" in failed.err
+    assert system.machine.system_names() == []
+
+
+def test_up_gives_up_after_the_wait_timeout(system):
+    slow = web(health={"path": "/no-such-page", "start_period": "60s"})
+    system.file({"services": {"web": slow}})
+    failed = system.up_fails("--wait-timeout", "2", status=124)
+    assert 2 <= failed.seconds < 10
+    assert "2 s" in failed.err
+
+
+def test_a_process_that_dies_is_started_again_and_waits_longer_each_time(system, wait):
+    system.file({"services": {"a": service("date +%s.%N; sleep 0.2; exit 1", restart="always",
+                                           x={"health": {"port": 9, "start_period": "30s"}}),
+                              "b": sleeper()}})
+    person = system.start("up", "-d", "--no-wait")
+    assert person.wait(20) == 0
+    system.wait_instance("a", lambda one: one["restarts"] >= 3)
+    times = [float(line) for line in system.log("a").split()]
+    pauses = [b - a - 0.2 for a, b in zip(times, times[1:])]
+    assert pauses[1] > 1.3 * pauses[0] and pauses[2] > 1.3 * pauses[1], pauses
+    # The operation that waits for it is in the way of another one; it ends when the system does.
+    system.run("down", "-v", "-t", "1")
+    wait(lambda: system.name not in system.machine.system_names(), 10)
+
+
+@pytest.mark.parametrize("restart, wanted", [("no", "exited"), ("on-failure", "ready"),
+                                             ("always", "ready"), ("unless-stopped", "ready")])
+def test_a_killed_process_is_treated_as_its_restart_policy_says(system, restart, wanted):
+    system.file({"services": {"a": sleeper(restart=restart), "b": sleeper()}})
+    system.up()
+    first = system.instance("a")["pid"]
+    process.end(first)
+    one = system.wait_instance("a", lambda one: one.get("pid") != first and one["state"] == wanted)
+    if wanted == "exited":
+        assert one["exit_status"] == 137
+    else:
+        assert one["restarts"] == 1
+
+
+def test_a_clean_end_is_a_failure_only_for_always(system):
+    ends = "sleep 2.2; exit 0"
+    system.file({"services": {"a": service(ends, restart="on-failure"),
+                              "b": service(ends, restart="always"), "c": sleeper()}})
+    system.up()
+    system.wait_instance("a", lambda one: one["state"] == "exited" and one["exit_status"] == 0)
+    system.wait_instance("b", lambda one: one["restarts"] >= 1)
+
+
+def test_a_sick_instance_takes_no_traffic_until_it_is_well_again(system, authority):
+    system.file(routed({"web": web(deploy={"replicas": 2}, environment={"SICK_FILE": "/run/sick"},
+                                   health={"interval": "200ms", "retries": 2})}))
+    system.up()
+    client = Client(8443, trust=authority)
+    system.run("exec", "-T", "--index", "1", "web", "touch", "/run/sick")
+    system.wait_instance("web", lambda one: one["number"] == 1 and one["health"] == "unhealthy")
+    time.sleep(0.3)  # the edge hears of it a moment later
+    seen = {client.get("/echo").headers["X-Instance"].split()[0] for _ in range(20)}
+    assert len(seen) == 1
+    system.run("exec", "-T", "--index", "1", "web", "rm", "/run/sick")
+    system.wait_instance("web", lambda one: one["number"] == 1 and one["health"] == "healthy")
+    assert system.instances("web")[0]["restarts"] == 0
+
+
+def test_a_process_above_its_memory_limit_is_killed_and_that_is_said(system, machine, wait):
+    hog = "python3 -c 'import time; time.sleep(1.5); x = bytearray(200 << 20); time.sleep(99)'"
+    system.file({"services": {"a": service(hog, restart="no", deploy={"resources": {
+        "limits": {"memory": "48M"}}}), "b": sleeper()}})
+    system.up()
+    one = system.wait_instance("a", lambda one: one["state"] == "exited")
+    assert one["exit_status"] == 137
+    assert wait(lambda: "out of memory" in machine.log_since_mark(), 2)
+
+
+def test_a_service_cannot_have_more_processes_than_its_limit(system):
+    system.file({"services": {"a": sleeper(deploy={"resources": {"limits": {"pids": 20}}})}})
+    system.up()
+    made = system.python("a", "import os, time\n"
+                         "n = 0\n"
+                         "try:\n"
+                         "    while n < 100:\n"
+                         "        if os.fork() == 0: time.sleep(2); os._exit(0)\n"
+                         "        n += 1\n"
+                         "except OSError as e: print(n, e.strerror)\n")
+    number = int(made.out.split()[0])
+    assert 10 <= number < 20, made
+
+
+def test_a_stop_signal_that_is_ignored_is_followed_by_a_kill_after_the_grace_period(system):
+    system.file({"services": {"a": service("trap '' TERM; while :; do sleep 1; done",
+                                           stop_grace_period="1s")}})
+    system.up()
+    down = system.down()
+    assert 1 <= down.seconds < 5
+
+
+def test_a_second_operation_on_the_same_system_is_told_to_wait(system):
+    system.file({"services": {"web": web(health={"path": "/no-such-page", "start_period": "30s"})}})
+    assert system.run("up", "-d", "--no-wait").status == 0
+    second = system.run("restart")
+    assert second.status == 4, second
+    assert "up" in second.err
+    system.run("down", "-v", "-t", "1")

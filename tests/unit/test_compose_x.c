@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "compose_fixture.h"
+
+static void x_ishizue_is_decoded(void **state)
+{
+    (void)state;
+    fixture_load("x-ishizue:\n"
+                 "  domain: shop.localhost\n"
+                 "  tls: off\n"
+                 "  listen: {http: 8080, https: 0}\n"
+                 "  routes:\n"
+                 "    - {path: /api/, to: \"s:8000\", cache_control: no-store}\n"
+                 "    - {host: a.test, path: /static/, files: ./static}\n"
+                 "    - {path: /old, redirect: \"https://b.test/\"}\n"
+                 "    - {to: s}\n"
+                 "services:\n"
+                 "  web: {image: a, x-ishizue: {provided_by: edge}}\n"
+                 "  s:\n"
+                 "    image: a\n"
+                 "    expose: [9000]\n"
+                 "    x-ishizue:\n"
+                 "      host: {workdir: /w, build: make, cache_key: [a, b], command: run it}\n"
+                 "      health: {path: /h, interval: 1500ms, retries: 9}\n"
+                 "      migrate: up\n");
+    const struct compose_x *x = &fixture.compose->x;
+    const struct compose_service *s = fixture_service("s");
+
+    assert_string_equal(x->runtime, "auto");
+    assert_string_equal(x->domain, "shop.localhost");
+    assert_int_equal(x->tls, TLS_OFF);
+    assert_true(x->has_listen);
+    assert_int_equal(x->http_port, 8080);
+    assert_int_equal(x->https_port, 0);
+    assert_int_equal(x->route_count, 4);
+    assert_string_equal(x->routes[0].service, "s");
+    assert_int_equal(x->routes[0].port, 8000);
+    assert_int_equal(x->routes[0].place.line, 6);
+    assert_string_equal(x->routes[1].files, fixture_path("static"));
+    assert_string_equal(x->routes[2].redirect, "https://b.test/");
+    assert_string_equal(x->routes[3].path, "/");
+    assert_int_equal(x->routes[3].port, 9000);
+    assert_true(fixture_service("web")->x.provided_by_edge);
+    assert_true(s->x.host.present && s->x.health.present && !s->x.provided_by_edge);
+    assert_string_equal(s->x.host.workdir, "/w");
+    assert_string_equal(s->x.host.build.items[0], "make");
+    assert_int_equal(s->x.host.cache_key.count, 2);
+    assert_string_equal(s->x.host.command, "run it");
+    assert_int_equal(s->x.health.interval_ms, 1500);
+    assert_int_equal(s->x.health.timeout_ms, 5000);
+    assert_int_equal(s->x.health.retries, 9);
+    assert_string_equal(s->x.migrate, "up");
+    assert_string_equal(fixture_messages(), "");
+}
+
+static void a_certificate_of_ones_own_is_found_beside_the_file(void **state)
+{
+    (void)state;
+    fixture_load("x-ishizue: {tls: {certificate: c.pem, key: ./k.pem}}\n"
+                 "services: {s: {image: a}}\n");
+    assert_int_equal(fixture.compose->x.tls, TLS_FILES);
+    assert_string_equal(fixture.compose->x.tls_certificate, fixture_path("c.pem"));
+    assert_string_equal(fixture.compose->x.tls_key, fixture_path("k.pem"));
+}
+
+static void keys_that_come_later_are_told_about(void **state)
+{
+    (void)state;
+    fixture_load("x-ishizue:\n"
+                 "  promises: {rpo: 15m}\n"
+                 "  routes: [{path: /, to: \"s:1\", waf: on, rate_limit: 5}]\n"
+                 "services:\n"
+                 "  s: {image: a, x-ishizue: {backup: {keep: 7d}, deploy: {strategy: canary}}}\n");
+    const char *messages = fixture_messages();
+    static const char *const want[] = {
+        "warning: compose.yaml:2:3: x-ishizue.promises: 'promises' is not supported yet",
+        "x-ishizue.routes[0].waf: 'waf'",
+        "x-ishizue.routes[0].rate_limit: 'rate_limit'",
+        "compose.yaml:5:29: services.s.x-ishizue.backup: 'backup'",
+        "services.s.x-ishizue.deploy: 'deploy'",
+    };
+    assert_int_equal(fixture.diags.count, ARRAY_LEN(want));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        assert_non_null(strstr(messages, want[i]));
+}
+
+static void what_is_wrong_in_x_ishizue_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *x;
+        const char *message;
+    } rows[] = {
+        {"{domian: a}",
+         "compose.yaml:2:13: x-ishizue: unknown key 'domian'; did you mean 'domain'?"},
+        {"{runtime: dokcer}", "compose.yaml:2:22: x-ishizue.runtime: 'dokcer' is none of: auto, "
+                              "host, docker, podman, swarm; did you mean 'docker'?"},
+        {"{tls: maybe}", "compose.yaml:2:18: x-ishizue.tls: must be auto, off or {certificate: "
+                         "FILE, key: FILE}"},
+        {"{listen: {http: 70000}}",
+         "compose.yaml:2:28: x-ishizue.listen.http: port 70000 is above 65535"},
+        {"{routes: [{path: /}]}", "compose.yaml:2:22: x-ishizue.routes[0]: needs exactly one of "
+                                  "'to', 'files' and 'redirect'"},
+        {"{routes: [{path: x, to: \"s:1\"}]}",
+         "compose.yaml:2:29: x-ishizue.routes[0]: path 'x' must start with '/'"},
+        {"{routes: [{to: \"t:1\"}]}", "compose.yaml:2:27: x-ishizue.routes[0].to: there is no "
+                                      "service 't'; name a service that is active"},
+        {"{routes: [{to: s}]}", "compose.yaml:2:27: x-ishizue.routes[0].to: 's' needs a port from "
+                                "1 to 65535; write \"s:8000\""},
+        {"{routes: [{to: \"s:99999\"}]}",
+         "compose.yaml:2:27: x-ishizue.routes[0].to: 's:99999' needs a port from 1 to 65535; write "
+         "\"s:8000\""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        fixture_refused(
+            arena_printf(&fixture.arena, "services: {s: {image: a}}\nx-ishizue: %s\n", rows[i].x),
+            rows[i].message);
+}
+
+static void more_routes_than_the_limit_are_refused(void **state)
+{
+    (void)state;
+    AUTO(buf_done) struct buf text = {0};
+
+    buf_add_text(&text, "services: {s: {image: a}}\nx-ishizue:\n  routes:\n");
+    for (int i = 0; i <= 1000; i++)
+        buf_addf(&text, "  - {path: /%d, to: \"s:1\"}\n", i);
+    fixture_refused(buf_text(&text), "compose.yaml:4:3: x-ishizue.routes: more than 1000 routes");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(x_ishizue_is_decoded),
+        FIXTURE_TEST(a_certificate_of_ones_own_is_found_beside_the_file),
+        FIXTURE_TEST(keys_that_come_later_are_told_about),
+        FIXTURE_TEST(what_is_wrong_in_x_ishizue_is_refused),
+        FIXTURE_TEST(more_routes_than_the_limit_are_refused),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
