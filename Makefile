@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 30
 NINJA = ninja $(if $(JOBS),-j$(JOBS)) --quiet
 
 .DEFAULT_GOAL := build
-.PHONY: help build setup test demo demo-down asan asan-build fuzz lint lint-tidy format install clean
+.PHONY: help build setup test demo demo-down asan asan-build fuzz lint lint-tidy format docs install clean
 
 build: build/build.ninja ## build build/ishizue
 	@$(NINJA) -C build
@@ -44,6 +44,9 @@ lint-tidy: build-asan/build.ninja ## clang-tidy (slow)
 
 format: ## rewrite src and tests with clang-format
 	@find src tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
+
+docs: ## write the parts of docs/ that are made from the source
+	@docs/make
 
 install: build ## into DESTDIR and PREFIX (/usr/local)
 	@meson configure build -Dprefix='$(PREFIX)' && DESTDIR='$(DESTDIR)' meson install -C build

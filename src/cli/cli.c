@@ -106,28 +106,31 @@ static const char *env_or(const char *name, const char *otherwise)
     return value == NULL ? otherwise : value;
 }
 
-/* In a build tree the recipes lie beside the folder of the binary. */
+/* Beside the folder of the binary in a build tree, in share/ where it was installed. */
 static const char *find_images(struct arena *arena)
 {
+    static const char *const places[] = {"../images", "../share/ishizue/images"};
     char binary[4096];
     ssize_t len = readlink("/proc/self/exe", binary, sizeof binary - 1);
 
-    if (len > 0) {
+    for (size_t i = 0; len > 0 && i < ARRAY_LEN(places); i++) {
         struct str path = str_from(binary, (size_t)len);
         struct str folder = str_sub(path, 0, str_find_last(path, '/'));
-        const char *images = arena_printf(arena, STR_FMT "/../images", STR_ARG(folder));
+        const char *images = arena_printf(arena, STR_FMT "/%s", STR_ARG(folder), places[i]);
         if (file_is_dir(images))
             return images;
     }
     return "/usr/share/ishizue/images";
 }
 
-/* The daemon works in another folder than its caller. */
+/* The daemon starts in `/`: a relative path is one of the caller's folder. */
 static const char *absolute(struct arena *arena, const char *path)
 {
-    AUTO(free) char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    char folder[4096];
 
-    return here == NULL ? path : arena_printf(arena, "%s/%s", here, path);
+    if (path[0] == '/' || getcwd(folder, sizeof folder) == NULL)
+        return path;
+    return arena_printf(arena, "%s/%s", folder, path);
 }
 
 static void find_paths(struct cli *cli)

@@ -51,7 +51,12 @@ struct compose_x_service decode_x_service(struct load *load, const struct path *
         load_error(load, yaml_find(host, "workdir"), path, NULL,
                    "host.workdir must start with '/'");
     x.host.build = value_texts(load->arena, host, "build");
+    x.host.dependencies = value_texts(load->arena, host, "dependencies");
     x.host.cache_key = value_texts(load->arena, host, "cache_key");
+    if (x.host.cache_key.count > 0 && x.host.dependencies.count == 0)
+        load_warn(load, yaml_find(host, "cache_key"), path,
+                  "move the steps that need only those files there",
+                  "host.cache_key means nothing without host.dependencies");
     x.host.command = value_text(host, "command");
     x.health.present = !yaml_is_null(health);
     x.health.path = value_text(health, "path");

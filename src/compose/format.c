@@ -72,6 +72,15 @@ void format_prune(struct yaml_node *root)
     prune(&schema_compose, root);
 }
 
+/* To the 15 digits that json_format() writes: what is printed reads back as the same number. */
+static double rounded(double number)
+{
+    char text[48];
+
+    (void)snprintf(text, sizeof text, "%.15g", number);
+    return strtod(text, NULL);
+}
+
 static json_t *scalar_json(const struct yaml_node *node)
 {
     struct yaml_value value = yaml_value(node);
@@ -88,7 +97,7 @@ static json_t *scalar_json(const struct yaml_node *node)
             return json_from_bytes(str_of(node->text));
         if (fabs(value.number) < 1e15 && value.number == trunc(value.number))
             return json_integer((json_int_t)value.number);
-        return json_real(value.number);
+        return json_real(rounded(value.number));
     case YAML_TEXT:
         break;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +12,11 @@
 #include "edge/exchange.h"
 #include "edge/worker.h"
 #include "http/http1.h"
+
+enum {
+    REQUESTS_PER_TURN = 64, /* answered at once; then others get their turn */
+    LINGER_READS_PER_TURN = 16,
+};
 
 static const struct conn_state client_handshake, client_idle, client_head, client_busy,
     client_flush, client_linger;
@@ -32,6 +39,19 @@ static void client_close(struct client *client)
         return;
     conn_close(&client->conn);
     forget(client);
+}
+
+/* Asks the kernel: with a large send buffer it may take minutes until there is room for more. */
+bool client_takes(struct client *client)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+
+    if (getsockopt(client->conn.io.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return false;
+    bool takes = (uint32_t)info.tcpi_bytes_acked != client->acked_bytes;
+    client->acked_bytes = (uint32_t)info.tcpi_bytes_acked;
+    return takes;
 }
 
 void client_abort(struct client *client)
@@ -81,8 +101,9 @@ static void await_rest(struct client *client, struct str bytes)
     struct conn *conn = &client->conn;
 
     if (bytes.len >= EDGE_HEAD_BYTES) {
+        bool in_target = memchr(bytes.ptr, '\n', bytes.len) == NULL;
         count_add(conn->worker, COUNT_LIMITS, 1);
-        exchange_refuse(client, 431);
+        exchange_refuse(client, in_target ? 414 : 431);
         return;
     }
     if (conn->in == NULL)
@@ -128,6 +149,7 @@ static void client_run(struct client *client)
     struct conn *conn = &client->conn;
     struct worker *worker = conn->worker;
     bool kept = conn->in != NULL && conn->state != &client_head;
+    int turn = 0;
 
     if (client->running)
         return;
@@ -155,12 +177,23 @@ static void client_run(struct client *client)
         kept = read_request(client, bytes);
         if (!kept && !conn->input_waits)
             break;
+        if (++turn == REQUESTS_PER_TURN && conn_is_open(conn)) {
+            conn_rearm(conn);
+            break;
+        }
     }
     client->running = false;
 }
 
 static void run_conn(struct conn *conn)
 {
+    client_run(client_of(conn));
+}
+
+/* What cannot be read now, because answers wait to be written, must not be forgotten. */
+static void run_readable(struct conn *conn)
+{
+    conn->input_waits = true;
     client_run(client_of(conn));
 }
 
@@ -220,15 +253,24 @@ static void flush_done(struct conn *conn)
         start_linger(client_of(conn));
 }
 
+static void flush_timeout(struct conn *conn)
+{
+    if (client_takes(client_of(conn)))
+        conn_set_timeout(conn, EDGE_WRITE_MS);
+    else
+        client_abort(client_of(conn));
+}
+
 static void linger_readable(struct conn *conn)
 {
-    ssize_t n;
+    ssize_t n = 1;
 
     spill_free(&conn->worker->spills, TAKE(conn->in));
-    do
+    for (int turn = 0; n > 0 && turn < LINGER_READS_PER_TURN; turn++)
         n = conn_read(conn, conn->worker->scratch, EDGE_SLOW_READ_BYTES);
-    while (n > 0);
-    if (n != CONN_AGAIN)
+    if (n > 0)
+        conn_rearm(conn);
+    else if (n != CONN_AGAIN)
         client_close(client_of(conn));
 }
 
@@ -242,7 +284,7 @@ static const struct conn_state client_handshake = {
 
 static const struct conn_state client_idle = {
     .name = "idle",
-    .on_readable = run_conn,
+    .on_readable = run_readable,
     .on_writable = run_conn,
     .on_timeout = close_conn,
     .on_error = close_conn,
@@ -250,7 +292,7 @@ static const struct conn_state client_idle = {
 
 static const struct conn_state client_head = {
     .name = "head",
-    .on_readable = run_conn,
+    .on_readable = run_readable,
     .on_writable = run_conn,
     .on_timeout = head_timeout,
     .on_error = close_conn,
@@ -268,7 +310,7 @@ static const struct conn_state client_flush = {
     .name = "flush",
     .on_readable = nothing,
     .on_writable = flush_done,
-    .on_timeout = abort_conn,
+    .on_timeout = flush_timeout,
     .on_error = abort_conn,
 };
 
@@ -314,7 +356,7 @@ static void start_kind(struct client *client, const struct table_listener *confi
         conn_set_timeout(conn, EDGE_HANDSHAKE_MS);
         return;
     case LISTENER_HTTP:
-        conn_set_timeout(conn, EDGE_KEEP_ALIVE_MS);
+        conn_set_timeout(conn, EDGE_HEAD_MS);
     }
 }
 
@@ -322,10 +364,14 @@ void client_open(struct worker *worker, const struct table_listener *config, int
                  const union socket_address *address)
 {
     struct client *client = NEW(struct client);
+    char ip[SOCKET_TEXT_BYTES];
 
     client->listener_id = config->id;
     client->kind = (uint8_t)config->kind;
-    client->ip_len = (uint8_t)socket_address_format_ip(address, client->ip);
+    size_t ip_len = socket_address_format_ip(address, ip);
+    assert(ip_len <= sizeof client->ip);
+    memcpy(client->ip, ip, ip_len);
+    client->ip_len = (uint8_t)ip_len;
     if (!conn_open(&client->conn, worker, fd, &client_idle)) {
         (void)close(fd);
         free(client);

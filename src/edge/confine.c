@@ -96,11 +96,11 @@ static const int allowed[] = {
 
 static bool load_filter(struct err *err)
 {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return true; /* the sanitizer's own threads and reports need much more */
 #endif
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    int failed = filter == NULL ? -ENOMEM : 0;
+    int failed = filter == NULL ? -ENOMEM : seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
 
     for (size_t i = 0; failed == 0 && i < ARRAY_LEN(allowed); i++)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);

@@ -46,7 +46,8 @@ static void on_event(struct watch *watch, uint32_t events, uint64_t now_ns)
             conn->state->on_writable(conn);
         }
     }
-    if ((events & ~(uint32_t)EPOLLOUT) != 0) {
+    if ((events & ~(uint32_t)EPOLLOUT) != 0 || conn->rearmed) {
+        conn->rearmed = false;
         conn->io.drained = false;
         conn->state->on_readable(conn);
     }
@@ -240,5 +241,7 @@ void conn_shutdown_write(struct conn *conn)
 
 void conn_rearm(struct conn *conn)
 {
+    conn->rearmed =
+        true; /* what waits may be in <in> or in the TLS stream: no event of the socket */
     watch_set(conn->worker->loop, &conn->watch, conn->watch.events ^ EPOLLPRI);
 }

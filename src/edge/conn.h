@@ -45,6 +45,7 @@ struct conn {
     bool drained;     /* the last read emptied the socket */
     bool input_waits; /* an event came that was not answered by reading to the end */
     bool awaits_room; /* on_writable is wanted though nothing is kept: connecting, handshake */
+    bool rearmed;     /* by conn_rearm() */
     bool read_less;   /* its writer is slow: keep what may have to wait small */
 };
 
@@ -77,6 +78,6 @@ MUST_CHECK bool conn_flush(struct conn *conn);
 /* No more will be written; what is kept was sent before. */
 void conn_shutdown_write(struct conn *conn);
 
-/* Makes epoll report the connection again in the next round: for whoever stops
- * reading before the end so that others get their turn. */
+/* on_readable is called again in the next round: for whoever stops reading before
+ * the end so that others get their turn. */
 void conn_rearm(struct conn *conn);

@@ -28,7 +28,9 @@ void control_send(struct edge *edge, json_t *event, const int *fds, size_t fd_co
 
 static void send_error(struct edge *edge, const char *text)
 {
-    control_send(edge, json_pack("{s:s, s:s}", "event", "error", "error", text), NULL, 0);
+    control_send(edge,
+                 json_pack("{s:s, s:o}", "event", "error", "error", json_from_bytes(str_of(text))),
+                 NULL, 0);
 }
 
 /* ---- listeners ---- */
@@ -36,8 +38,8 @@ static void send_error(struct edge *edge, const char *text)
 static void listener_failed(struct edge *edge, uint64_t id, const char *text)
 {
     control_send(edge,
-                 json_pack("{s:s, s:I, s:s}", "event", "listener_failed", "id", (json_int_t)id,
-                           "error", text),
+                 json_pack("{s:s, s:I, s:o}", "event", "listener_failed", "id", (json_int_t)id,
+                           "error", json_from_bytes(str_of(text))),
                  NULL, 0);
 }
 
@@ -145,8 +147,8 @@ static void take_table(struct edge *edge, const json_t *root, struct channel_mes
 
     if (!read_table(edge, message, &table, &err)) {
         control_send(edge,
-                     json_pack("{s:s, s:I, s:s}", "event", "refused", "generation", generation,
-                               "error", err.text),
+                     json_pack("{s:s, s:I, s:o}", "event", "refused", "generation", generation,
+                               "error", json_from_bytes(str_of(err.text))),
                      NULL, 0);
         return;
     }

@@ -28,6 +28,8 @@ static struct exchange *exchange_new(struct client *client)
         .request.done = true,
     };
     client->exchange = exchange;
+    conn_set_timeout(&client->conn,
+                     EDGE_KEEP_ALIVE_MS); /* whoever waits for it sets a shorter one */
     count_add(worker, COUNT_REQUESTS, 1);
     return exchange;
 }
@@ -282,6 +284,10 @@ void exchange_client_timeout(struct exchange *exchange)
                         exchange->server->conn.out == NULL && !exchange->request_abandoned;
 
     if (conn->out != NULL || exchange->file_fd >= 0) {
+        if (client_takes(exchange->client)) {
+            conn_set_timeout(conn, EDGE_WRITE_MS);
+            return;
+        }
         count_add(exchange->worker, COUNT_TIMEOUTS, 1);
         exchange_drop(exchange);
     } else if (reads_client && !exchange->is_tunnel) {

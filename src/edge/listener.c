@@ -13,68 +13,99 @@
 
 enum { ACCEPTS_PER_ROUND = 64 };
 
-static void accept_one(struct listener *listener, const struct table_listener *config, int fd,
-                       const union socket_address *address)
+static void on_readable(struct watch *watch, uint32_t events, uint64_t now_ns);
+
+static void start_accepting(struct listener *listener)
 {
-    client_open(listener->worker, config, fd, address);
+    struct err err;
+
+    if (watch_is_active(&listener->watch) || timer_is_set(&listener->pause))
+        return;
+    if (!watch_add(listener->worker->loop, &listener->watch, listener->fd, EPOLLIN, on_readable,
+                   &err))
+        log_error("edge", "listener %u: %s", listener->id, err.text);
+}
+
+static void on_pause_over(struct timer *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    start_accepting(CONTAINER_OF(timer, struct listener, pause));
+}
+
+/* Out of descriptors or memory: those who wait stay in the backlog, and the
+ * socket, which remains readable, must not keep the loop busy. */
+static void pause_accepting(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+
+    log_warn("edge", "listener %u: cannot accept for a moment: too many open connections",
+             listener->id);
+    watch_remove(worker->loop, &listener->watch);
+    timer_set(worker->loop, &listener->pause,
+              loop_now_ns(worker->loop) + EDGE_ACCEPT_PAUSE_MS * NS_PER_MS, on_pause_over);
 }
 
 static void on_readable(struct watch *watch, uint32_t events, uint64_t now_ns)
 {
     struct listener *listener = CONTAINER_OF(watch, struct listener, watch);
-    struct view *view = listener->worker->view;
     const struct table_listener *config =
-        view == NULL ? NULL : table_find_listener(view->table, listener->id);
+        table_find_listener(listener->worker->view->table, listener->id);
 
     (void)events;
     (void)now_ns;
-    for (int i = 0; config != NULL && i < ACCEPTS_PER_ROUND; i++) {
+    for (int i = 0; i < ACCEPTS_PER_ROUND; i++) {
         union socket_address address;
         socklen_t len = sizeof address;
-        int fd = accept4(watch->fd, &address.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0)
-            accept_one(listener, config, fd, &address);
-        else if (errno != EINTR && errno != ECONNABORTED)
-            break;
+        int fd = accept4(listener->fd, &address.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            client_open(listener->worker, config, fd, &address);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            pause_accepting(listener);
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
     }
+}
+
+/* Accepting begins with a table that knows the listener. */
+static bool is_known(const struct listener *listener)
+{
+    const struct view *view = listener->worker->view;
+
+    return view != NULL && table_find_listener(view->table, listener->id) != NULL;
 }
 
 void listener_open(struct worker *worker, uint32_t id, int fd)
 {
     struct listener *listener = NEW(struct listener);
-    struct err err;
     int one = 1;
 
     listener->worker = worker;
     listener->id = id;
-    listener->watch.fd = fd;
+    listener->fd = fd;
     list_push(&worker->listeners, &listener->link);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted ones inherit it */
-    /* Accepting begins with a table that knows the listener. */
-    if (worker->view != NULL && table_find_listener(worker->view->table, id) != NULL &&
-        !watch_add(worker->loop, &listener->watch, fd, EPOLLIN, on_readable, &err))
-        log_error("edge", "listener %u: %s", id, err.text);
+    if (is_known(listener))
+        start_accepting(listener);
 }
 
 static void listener_free(struct listener *listener)
 {
     watch_remove(listener->worker->loop, &listener->watch);
-    fd_close(listener->watch.fd);
+    timer_clear(&listener->pause);
+    fd_close(listener->fd);
     list_remove(&listener->link);
     free(listener);
 }
 
 void listener_close_unused(struct worker *worker, bool all)
 {
-    struct err err;
-
     LIST_FOR_EACH (link, &worker->listeners) {
         struct listener *listener = CONTAINER_OF(link, struct listener, link);
-        if (all || table_find_listener(worker->view->table, listener->id) == NULL)
+        if (all || !is_known(listener))
             listener_free(listener);
-        else if (!watch_is_active(&listener->watch) &&
-                 !watch_add(worker->loop, &listener->watch, listener->watch.fd, EPOLLIN,
-                            on_readable, &err))
-            log_error("edge", "listener %u: %s", listener->id, err.text);
+        else
+            start_accepting(listener);
     }
 }

@@ -6,7 +6,15 @@
 #include "edge/head.h"
 #include "edge/worker.h"
 
-enum { READS_PER_TURN = 16 };
+enum {
+    READS_PER_TURN = 16,
+    JOIN_BYTES = 4096, /* a body up to here is copied behind its head: cheaper than sendmsg() */
+};
+
+/* What head_write_response() adds of its own, and the route's headers. */
+static_assert(EDGE_RESPONSE_HEAD_BYTES + TABLE_MAX_VALUE_BYTES + 1024 + JOIN_BYTES <
+                  WORKER_HEAD_BYTES,
+              "head and body fit");
 
 static struct exchange *exchange_of(struct conn *conn)
 {
@@ -51,7 +59,7 @@ static void plan_body(struct exchange *exchange, const struct http1_head *head)
     body_init(&exchange->response, head, !counted && exchange->minor_version == 1);
     if (!counted && exchange->minor_version == 0)
         exchange->keep_alive = false;
-    if (!exchange->request.done)
+    if (!exchange->request.done || exchange->worker->stopping)
         exchange->keep_alive = false;
     exchange->server_keep_alive = head->keep_alive && head->framing != HTTP_UNTIL_CLOSE;
 }
@@ -75,7 +83,13 @@ static bool relay(struct exchange *exchange, char *bytes, size_t len, struct str
         iov[count].iov_base = exchange->worker->head_bytes;
         iov[count++].iov_len = head.len;
     }
-    count += body_frame(&exchange->response, data, line, iov + count);
+    int pieces = body_frame(&exchange->response, data, line, iov + count);
+    if (head.len > 0 && pieces == 1 && data.len <= JOIN_BYTES) {
+        memcpy(exchange->worker->head_bytes + head.len, data.ptr, data.len);
+        iov[0].iov_len += data.len;
+    } else {
+        count += pieces;
+    }
     exchange->sent_bytes += data.len;
     if (!exchange_write(exchange, iov, count))
         return false;

@@ -35,6 +35,7 @@ enum {
     EDGE_TARGET_IDLE_MS = 60000,
     EDGE_LINGER_MS = 2000,
     EDGE_STOP_MS = 30000,
+    EDGE_ACCEPT_PAUSE_MS = 100,
 };
 
 /* Written by the worker, read by the main thread: relaxed atomics. One name each in stats.c. */
@@ -63,9 +64,11 @@ enum counter {
 
 struct listener {
     struct watch watch;
+    struct timer pause; /* no descriptor was left: accepts again after it */
     struct list link;
     struct worker *worker;
     uint32_t id;
+    int fd;
 };
 
 struct worker {

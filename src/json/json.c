@@ -40,9 +40,13 @@ bool json_parse(struct str text, size_t limit_bytes, json_t **ret, struct err *e
     json_error_t at;
     json_t *value = json_loadb(text.len == 0 ? "" : text.ptr, text.len,
                                JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
-    if (value == NULL)
+    if (value == NULL) {
+        for (char *c = at.text; *c != '\0'; c++) /* the text quotes the input */
+            if ((unsigned char)*c < 0x20)
+                *c = ' ';
         return err_set(err, ERR_INVALID, "line %d, column %d: not JSON: %s", at.line, at.column,
                        at.text);
+    }
     *ret = value;
     return true;
 }
@@ -57,7 +61,8 @@ static int add_bytes(const char *bytes, size_t len, void *data)
 
 void json_format(const json_t *value, bool indented, struct buf *ret)
 {
-    size_t flags = JSON_ENCODE_ANY | JSON_SORT_KEYS | (indented ? JSON_INDENT(2) : JSON_COMPACT);
+    size_t flags = JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_REAL_PRECISION(15) |
+                   (indented ? JSON_INDENT(2) : JSON_COMPACT);
     int failed = json_dump_callback(value, add_bytes, ret, flags);
 
     assert(failed == 0); /* only a value that holds itself cannot be written */
@@ -191,7 +196,7 @@ json_t *json_from_bytes(struct str text)
     while (text.len > 0) {
         size_t len = str_utf8_len(text);
 
-        if (len == 0)
+        if (len == 0 || text.ptr[0] == '\0')
             buf_add_text(&clean, "\xef\xbf\xbd");
         else
             buf_add(&clean, text.ptr, len);

@@ -29,7 +29,7 @@ AUTO_TYPE(json_t *, json_unref)
 MUST_CHECK bool json_parse(struct str text, size_t limit_bytes, json_t **ret, struct err *err);
 
 /* Appends <value>; compact on one line, or indented by two blanks. Keys are sorted, so that equal
- * values give equal bytes. */
+ * values give equal bytes; fractions have 15 significant digits, so that 0.1 stays 0.1. */
 void json_format(const json_t *value, bool indented, struct buf *ret);
 
 /* The member <key> of <object>, which must be there and have the type; ERR_INVALID otherwise. */
@@ -49,5 +49,6 @@ const char *json_find_text(const json_t *object, const char *key, const char *ot
 uint64_t json_find_u64(const json_t *object, const char *key, uint64_t otherwise);
 bool json_find_bool(const json_t *object, const char *key, bool otherwise);
 
-/* Text that came from outside may not be UTF-8; wrong bytes become U+FFFD. New reference. */
+/* Text that came from outside may not be UTF-8; wrong bytes become U+FFFD, and so does NUL, which
+ * json_parse() refuses. New reference. */
 json_t *json_from_bytes(struct str text) MUST_CHECK;

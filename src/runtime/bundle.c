@@ -45,7 +45,10 @@ static void push_command(const struct bundle *bundle, struct arena *arena,
     } else if (service->has_command || service->command.count > 0) {
         push_texts(argv, &service->command);
     } else if (service->x.host.command != NULL) {
-        argv->items[argv->count++] = "/bin/sh";
+        /* bash becomes the last program of the text; Debian's sh would stay in front of it as the
+         * first process and keep the stop signal from it. */
+        argv->items[argv->count++] = "/bin/bash";
+        argv->items[argv->count++] = "--posix";
         argv->items[argv->count++] = "-c";
         argv->items[argv->count++] = service->x.host.command;
     } else if (!service->has_entrypoint && bundle->recipe != NULL) {

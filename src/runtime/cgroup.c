@@ -3,6 +3,9 @@
 
 #include <dirent.h>
 #include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -11,6 +14,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "runtime/cgroup.h"
+
+enum { KILL_ROUNDS = 8, KILL_WAIT_MS = 1000 };
 
 static const char root[] = "/sys/fs/cgroup";
 
@@ -106,10 +111,41 @@ bool cgroup_was_out_of_memory(const char *id)
                     "oom_kill") > 0;
 }
 
+/* A process that the kernel does not let go within the time is left. */
+static void kill_process(pid_t pid)
+{
+    AUTO(fd_close) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+
+    if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0)
+        (void)poll(&ended, 1, KILL_WAIT_MS);
+}
+
+/* Several rounds: a process may start another one meanwhile. */
+static void kill_all(const char *id)
+{
+    for (int round = 0; round < KILL_ROUNDS; round++) {
+        AUTO(buf_done) struct buf text = {0};
+        uint64_t pid;
+        bool any = false;
+
+        if (!read_file(id, "pids", "cgroup.procs", &text))
+            return;
+        for (struct str rest = str_trim(buf_str(&text)); rest.ptr != NULL && rest.len > 0;)
+            if (str_to_u64(str_cut(&rest, '\n'), INT32_MAX, &pid) && pid > 0) {
+                kill_process((pid_t)pid);
+                any = true;
+            }
+        if (!any)
+            return;
+    }
+}
+
 void cgroup_remove(const char *id)
 {
     AUTO(arena_done) struct arena arena = {0};
 
+    kill_all(id);
     if (cgroup_is_v2()) {
         (void)rmdir(arena_printf(&arena, "%s/ishizue/%s", root, id));
         return;

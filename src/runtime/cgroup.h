@@ -20,5 +20,6 @@ bool cgroup_has(const char *controller);
 MUST_CHECK bool cgroup_usage(const char *id, struct runtime_usage *ret, struct err *err);
 /* Has the kernel killed a process of it for the memory limit? */
 bool cgroup_was_out_of_memory(const char *id);
-/* Removes what a lost OCI runtime left: kills nothing, empty groups only. */
+/* Removes what a lost OCI runtime left, and kills what still runs in it: a start that was cut off
+ * leaves a process that waits for ever to be told to go on. */
 void cgroup_remove(const char *id);

@@ -122,9 +122,12 @@ bool exec_argv(struct runtime *runtime, const char *id, bool tty, const char *us
                const char *working_dir, const struct compose_pairs *environment,
                struct arena *arena, struct compose_texts *ret, struct err *err)
 {
+    /* The shell ends with 127 or 126 for a program that is not there or cannot be run; the OCI
+     * runtime would end with 255 for both. */
+    static const char *const shell[] = {"/bin/sh", "-c", "exec \"$@\"", "exec"};
     const struct host *host = host_of(runtime);
     size_t pairs = environment == NULL ? 0 : environment->count;
-    const char **all = ARENA_ARRAY(arena, const char *, pairs * 2 + 12);
+    const char **all = ARENA_ARRAY(arena, const char *, pairs * 2 + 16);
     size_t count = 0;
 
     if (!check_running(runtime, id, err))
@@ -149,6 +152,8 @@ bool exec_argv(struct runtime *runtime, const char *id, bool tty, const char *us
             arena_printf(arena, "%s=%s", environment->items[i].key, environment->items[i].value);
     }
     all[count++] = arena_text(arena, id);
+    for (size_t i = 0; i < ARRAY_LEN(shell); i++)
+        all[count++] = shell[i];
     *ret = (struct compose_texts){.items = all, .count = count};
     return true;
 }

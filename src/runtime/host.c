@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "runtime/cgroup.h"
+#include "runtime/ending.h"
 #include "runtime/host_priv.h"
 #include "runtime/rootfs.h"
 
@@ -45,6 +46,11 @@ const char *host_state_path(const struct host *host, struct arena *arena, const 
                             const char *name)
 {
     return instance_path(host->state_dir, arena, id, name);
+}
+
+const char *host_exit_path(const struct host *host, struct arena *arena, const char *id)
+{
+    return arena_printf(arena, "%s/exits/%s", host->run_dir, id);
 }
 
 const char *host_find_program(struct arena *arena, const char *name)
@@ -115,7 +121,7 @@ host_image_find(struct runtime *runtime, const struct compose_service *service, 
 }
 
 /* conmon writes to a temporary name and renames. One for an instance that is not there is left over
- * from a removal. */
+ * from a removal; one that comes while the start is under way is told of when that is over. */
 static void take_exit(struct host *host, const char *id)
 {
     AUTO(arena_done) struct arena arena = {0};
@@ -123,10 +129,10 @@ static void take_exit(struct host *host, const char *id)
 
     if (!host_check_id(id, &ignored))
         return;
-    if (file_exists(host_run_path(host, &arena, id, NULL)))
+    if (file_exists(host_run_path(host, &arena, id, "started")))
         host->on_exit(host->arg, id);
-    else
-        (void)unlink(arena_printf(&arena, "%s/exits/%s", host->run_dir, id));
+    else if (!file_exists(host_run_path(host, &arena, id, NULL)))
+        (void)unlink(host_exit_path(host, &arena, id));
 }
 
 static void on_exits(struct watch *watch, uint32_t events, uint64_t now_ns)
@@ -186,6 +192,7 @@ static void host_free(struct runtime *runtime)
     if (runtime == NULL)
         return;
     struct host *host = host_of(runtime);
+    ending_forget_all(host);
     if (watch_is_active(&host->exits)) {
         int fd = host->exits.fd;
         watch_remove(host->loop, &host->exits);
@@ -236,6 +243,7 @@ struct runtime *host_runtime_new(const struct runtime_config *config, struct err
     AUTO(host_free) struct runtime *runtime = &host->runtime;
 
     host->runtime.ops = &host_ops;
+    list_init(&host->endings);
     host->loop = config->loop;
     host->on_exit = config->on_exit;
     host->arg = config->arg;

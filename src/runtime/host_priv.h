@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/list.h"
 #include "io/loop.h"
 #include "runtime/recipe.h"
 #include "runtime/runtime.h"
@@ -34,7 +35,8 @@ struct host {
     const char *oci;      /* path of runc or crun */
     const char *conmon;
     struct recipes recipes;
-    struct watch exits; /* inotify on <run_dir>/exits */
+    struct watch exits;  /* inotify on <run_dir>/exits */
+    struct list endings; /* struct ending: first processes that are watched */
     runtime_exit_fn *on_exit;
     void *arg;
 };
@@ -53,6 +55,8 @@ const char *host_run_path(const struct host *host, struct arena *arena, const ch
                           const char *name);
 const char *host_state_path(const struct host *host, struct arena *arena, const char *id,
                             const char *name);
+/* Where conmon writes how the instance's process ended. */
+const char *host_exit_path(const struct host *host, struct arena *arena, const char *id);
 
 /* Where <name> is in PATH, or NULL. */
 const char *host_find_program(struct arena *arena, const char *name);

@@ -20,6 +20,7 @@
 #include "io/child.h"
 #include "runtime/cgroup.h"
 #include "runtime/conmon.h"
+#include "runtime/ending.h"
 #include "runtime/host_priv.h"
 #include "runtime/prepare.h"
 
@@ -154,6 +155,44 @@ static void give_up(struct operation *operation)
         on_deleted(operation, 0, false);
 }
 
+/* The descriptor holds on to the process before its start time is looked at. */
+static int open_process(const struct process *process)
+{
+    AUTO(fd_close) int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+
+    return fd >= 0 && is_alive(process) ? TAKE_FD(fd) : -1;
+}
+
+static void watch_end(struct host *host, const char *id)
+{
+    struct process process;
+    int fd = read_process(host, id, "started", &process) ? open_process(&process) : -1;
+
+    if (fd >= 0)
+        ending_watch(host, id, fd);
+}
+
+/* What ended at once has left its exit file before it counted as started. One beside a process that
+ * lives was written late by the conmon of a start that was cut off. */
+static void end_started(struct operation *operation)
+{
+    struct host *host = operation->host;
+    AUTO(arena_done) struct arena arena = {0};
+    const char *id = arena_text(&arena, operation->id);
+    const char *exit_file = host_exit_path(host, &arena, id);
+    struct process process;
+
+    bool has_exit = file_exists(exit_file); /* looked at first: a true one comes after the end */
+    bool runs = read_process(host, id, "started", &process) && is_alive(&process);
+    if (has_exit && runs)
+        (void)unlink(exit_file);
+    if (runs)
+        watch_end(host, id);
+    operation_end(operation, NULL);
+    if (has_exit && !runs)
+        host->on_exit(host->arg, id);
+}
+
 static void on_started(void *arg, int exit_status, bool timed_out)
 {
     struct operation *operation = arg;
@@ -162,7 +201,7 @@ static void on_started(void *arg, int exit_status, bool timed_out)
     const char *started = host_run_path(operation->host, &arena, operation->id, "started");
 
     if (exit_status == 0 && rename(created, started) == 0) {
-        operation_end(operation, NULL);
+        end_started(operation);
         return;
     }
     struct str text = str_trim(buf_str(&operation->output));
@@ -238,9 +277,8 @@ bool instance_signal(struct runtime *runtime, const char *id, int signo, struct 
         return false;
     if (!read_process(host, id, "started", &process))
         return err_set(err, ERR_NOT_FOUND, "instance '%s' does not run", id);
-    /* The descriptor holds on to the process before its start time is looked at. */
-    AUTO(fd_close) int pidfd = (int)syscall(SYS_pidfd_open, process.pid, 0);
-    if (pidfd < 0 || !is_alive(&process))
+    AUTO(fd_close) int pidfd = open_process(&process);
+    if (pidfd < 0)
         return err_set(err, ERR_NOT_FOUND, "instance '%s' does not run", id);
     if (syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) != 0)
         return err_sys(err, "cannot send signal %d to instance '%s'", signo, id);
@@ -269,7 +307,7 @@ static bool read_exit(const struct host *host, const char *id, struct runtime_st
 {
     AUTO(arena_done) struct arena arena = {0};
     AUTO(buf_done) struct buf text = {0};
-    const char *path = arena_printf(&arena, "%s/exits/%s", host->run_dir, id);
+    const char *path = host_exit_path(host, &arena, id);
     struct stat st;
     struct err ignored;
     uint64_t status;
@@ -322,9 +360,10 @@ bool instance_usage(struct runtime *runtime, const char *id, struct runtime_usag
     return host_check_id(id, err) && cgroup_usage(id, ret, err);
 }
 
+/* Asked once, by a daemon that has just begun: from here on the ends of what runs are noticed. */
 bool instance_list(struct runtime *runtime, runtime_list_fn *fn, void *arg, struct err *err)
 {
-    const struct host *host = host_of(runtime);
+    struct host *host = host_of(runtime);
     AUTO(arena_done) struct arena arena = {0};
     const char *path = arena_printf(&arena, "%s/instances", host->state_dir);
     DIR *dir = opendir(path);
@@ -334,8 +373,10 @@ bool instance_list(struct runtime *runtime, runtime_list_fn *fn, void *arg, stru
     if (dir == NULL)
         return err_sys(err, "cannot read '%s'", path);
     while ((entry = readdir(dir)) != NULL)
-        if (host_check_id(entry->d_name, &ignored))
+        if (host_check_id(entry->d_name, &ignored)) {
+            watch_end(host, entry->d_name);
             fn(arg, entry->d_name);
+        }
     (void)closedir(dir);
     return true;
 }

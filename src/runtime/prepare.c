@@ -169,17 +169,19 @@ bool prepare_undo(struct host *host, const char *id, struct err *err)
     AUTO(arena_done) struct arena arena = {0};
     AUTO(buf_done) struct buf address = {0};
     struct err ignored;
-    const char *exit_file = arena_printf(&arena, "%s/exits/%s", host->run_dir, id);
+    const char *exit_file = host_exit_path(host, &arena, id);
 
     bool has_address =
         file_read(host_run_path(host, &arena, id, "address"), 64, &address, &ignored);
+    cgroup_remove(id);
     if (!netns_remove(netns_path(host, &arena, id), has_address ? buf_text(&address) : NULL, err) ||
         !rootfs_unmount(host_run_path(host, &arena, id, "rootfs"), err) ||
         !file_remove_tree(host_run_path(host, &arena, id, NULL), err) ||
+        /* What the OCI runtime remembers of an earlier run: it would refuse the id. */
+        !file_remove_tree(arena_printf(&arena, "%s/%s", host->oci_root, id), err) ||
         !file_remove_tree(host_state_path(host, &arena, id, NULL), err))
         return false;
     if (unlink(exit_file) != 0 && errno != ENOENT)
         return err_sys(err, "cannot remove '%s'", exit_file);
-    cgroup_remove(id);
     return true;
 }

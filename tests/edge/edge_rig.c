@@ -13,6 +13,8 @@
  *         like '"body_limit_bytes":10', are added to the route "/"; each port of 127.0.0.1 is a
  *         target, t1 and so on, and one that is written "-8000" is draining. All four listeners
  *         lead there; the second http listener redirects to https port 8443
+ *     edge_rig restart                  the daemon goes away and a new one comes by the control
+ *         socket; 1 when the edge does not return every listener
  *     edge_rig send '{"type":...}'      sends a message
  *     edge_rig await text               waits until an event holds the text, and prints it
  *
@@ -28,6 +30,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,7 +45,13 @@
 #include "io/socket.h"
 #include "json/json.h"
 
-enum { LISTENERS = 4, WAIT_MS = 10000, REQUEST_BYTES = 1024 * 1024 };
+enum { LISTENERS = 4, WAIT_MS = 10000, REQUEST_BYTES = 1024 * 1024, NOBODY = 65534 };
+
+#ifdef __SANITIZE_ADDRESS__
+static const bool sanitized = true; /* the leak check at the end reads /proc */
+#else
+static const bool sanitized = false;
+#endif
 
 static const char *const names[LISTENERS] = {"http", "https", "tcp", "http2"};
 static const char *const variables[LISTENERS] = {"EDGE_HTTP", "EDGE_HTTPS", "EDGE_TCP",
@@ -56,6 +66,8 @@ struct waiter {
 struct rig {
     int channel;
     int socket;
+    char control[64]; /* path of the control socket */
+    size_t returned;  /* sockets that the edge sent back */
     int folder;
     unsigned workers;
     uint16_t ports[LISTENERS];
@@ -103,7 +115,7 @@ static void open_listener(struct rig *rig, size_t i)
         fd_close(fds[w]);
 }
 
-static void start_edge(struct rig *rig, uid_t uid)
+static void start_edge(struct rig *rig, const char *empty)
 {
     int ends[2];
     struct err err;
@@ -114,8 +126,12 @@ static void start_edge(struct rig *rig, uid_t uid)
     if (rig->edge < 0)
         fail("fork", NULL);
     if (rig->edge == 0) {
-        struct edge_options options = {
-            .channel_fd = ends[1], .workers = rig->workers, .uid = uid, .gid = uid};
+        uid_t uid = geteuid() == 0 ? NOBODY : 0;
+        struct edge_options options = {.channel_fd = ends[1],
+                                       .workers = rig->workers,
+                                       .uid = uid,
+                                       .gid = uid,
+                                       .chroot_dir = uid == 0 || sanitized ? NULL : empty};
         fd_close(ends[0]);
         exit(edge_main(&options));
     }
@@ -245,6 +261,66 @@ static void publish(struct rig *rig, int fd, struct str text)
     await(rig, fd, buf_text(&head));
 }
 
+static int control_socket(const char *path, bool listens)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    const struct sockaddr *any = (const struct sockaddr *)&address;
+    if (fd < 0 || (listens ? bind(fd, any, sizeof address) != 0 || listen(fd, 8) != 0
+                           : connect(fd, any, sizeof address) != 0))
+        fail(path, NULL);
+    return fd;
+}
+
+static void send_control(struct rig *rig)
+{
+    AUTO(fd_close) int fd = control_socket(rig->control, true);
+
+    send_text(rig, STR("{\"type\":\"control\"}"), &fd, 1);
+}
+
+/* False: the edge is gone. */
+static bool take_event(struct rig *rig)
+{
+    static struct channel_message message;
+    struct err err;
+
+    switch (channel_receive(rig->channel, &message, &err)) {
+    case CHANNEL_MESSAGE:
+        message.bytes[MIN(message.len, sizeof message.bytes - 1)] = '\0';
+        VEC_PUSH(&rig->events, mem_copy_text(message.bytes));
+        rig->returned += message.fd_count;
+        while (message.fd_count > 0)
+            fd_close(message.fds[--message.fd_count]);
+        return true;
+    case CHANNEL_EMPTY:
+        return true;
+    case CHANNEL_END:
+    case CHANNEL_FAILED:
+        break;
+    }
+    return false;
+}
+
+static void restart(struct rig *rig, int fd)
+{
+    size_t wanted = rig->workers * LISTENERS;
+    uint64_t until_ns = clock_now_ns() + WAIT_MS * NS_PER_MS;
+
+    fd_close(rig->channel);
+    rig->channel = control_socket(rig->control, false);
+    rig->returned = 0;
+    while (rig->returned < wanted && clock_now_ns() < until_ns) {
+        struct pollfd waits = {.fd = rig->channel, .events = POLLIN};
+        (void)poll(&waits, 1, 100);
+        if (waits.revents != 0 && !take_event(rig))
+            break;
+    }
+    answer(fd, rig->returned == wanted, "restarted");
+}
+
 static void take_request(struct rig *rig)
 {
     AUTO(buf_done) struct buf text = {0};
@@ -266,31 +342,12 @@ static void take_request(struct rig *rig)
         send_text(rig, rest, NULL, 0);
         answer(fd, true, "sent");
         break;
+    case 'r':
+        restart(rig, fd);
+        break;
     default:
         await(rig, fd, rest.ptr);
     }
-}
-
-/* False: the edge is gone. */
-static bool take_event(struct rig *rig)
-{
-    static struct channel_message message;
-    struct err err;
-
-    switch (channel_receive(rig->channel, &message, &err)) {
-    case CHANNEL_MESSAGE:
-        message.bytes[MIN(message.len, sizeof message.bytes - 1)] = '\0';
-        VEC_PUSH(&rig->events, mem_copy_text(message.bytes));
-        while (message.fd_count > 0)
-            fd_close(message.fds[--message.fd_count]);
-        return true;
-    case CHANNEL_EMPTY:
-        return true;
-    case CHANNEL_END:
-    case CHANNEL_FAILED:
-        break;
-    }
-    return false;
 }
 
 static int loop(struct rig *rig)
@@ -346,9 +403,8 @@ static void send_log(struct rig *rig, const char *path)
 static int run(int argc, char **argv)
 {
     struct rig rig = {.workers = 2, .folder = -1};
-    char folder[] = "/tmp/edge_rig.XXXXXX", path[64], port[16];
+    char folder[] = "/tmp/edge_rig.XXXXXX", path[64], empty[64], port[16];
     const char *log = NULL;
-    uid_t uid = geteuid() == 0 ? 65534 : 0;
     struct err err;
     int option;
 
@@ -364,7 +420,10 @@ static int run(int argc, char **argv)
     if (mkdtemp(folder) == NULL)
         fail("mkdtemp", NULL);
     (void)snprintf(path, sizeof path, "%s/rig", folder);
-    start_edge(&rig, uid);
+    (void)snprintf(empty, sizeof empty, "%s/empty", folder);
+    if (mkdir(empty, 0755) != 0)
+        fail(empty, NULL);
+    start_edge(&rig, empty);
     rig.socket = socket_listen_unix(path, &err);
     if (rig.socket < 0)
         fail("listen", &err);
@@ -378,11 +437,15 @@ static int run(int argc, char **argv)
     (void)setenv("EDGE_PID", port, 1);
     if (log != NULL)
         send_log(&rig, log);
+    (void)snprintf(rig.control, sizeof rig.control, "%s/control", folder);
+    send_control(&rig);
     for (int i = optind; i < argc; i++)
         argv[i] = expand(&rig, argv[i], path);
     start_program(&rig, argv + optind);
     int status = end_edge(&rig, loop(&rig));
     (void)unlink(path);
+    (void)unlink(rig.control);
+    (void)rmdir(empty);
     (void)rmdir(folder);
     for (size_t i = 0; i < rig.events.len; i++)
         free(rig.events.ptr[i]);
@@ -462,6 +525,8 @@ int main(int argc, char **argv)
     }
     if (argc >= 3 && strcmp(argv[1], "app") == 0)
         return app(argv + 2);
+    if (argc == 2 && strcmp(argv[1], "restart") == 0)
+        return ask('r', STR("-"));
     if (argc == 3 && strcmp(argv[1], "send") == 0)
         return ask('s', str_of(argv[2]));
     if (argc == 3 && strcmp(argv[1], "await") == 0)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The system tests: the real program with real processes, networks, databases and browsers.
 
 They need root and a built program (build/ishizue, or the one that ISHIZUE names), and are run by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts that die, and what that does to requests, to instances and to an operation under way."""
 import json
 import os
@@ -22,7 +23,7 @@ def running(system):
 @pytest.fixture
 def loaded(system):
     """Two web instances behind plain HTTP, which wrk can speak to by address."""
-    system.file(routed({"web": web(deploy={"replicas": 2}), "idle": sleeper()}, https=0, **PLAIN))
+    system.file(routed({"web": web(deploy={"replicas": 2}, restart="always"), "idle": sleeper()}, https=0, **PLAIN))
     system.up()
     system.client = Client(8080)
     assert system.client.get("/health").status == 200
@@ -183,9 +184,9 @@ def test_a_daemon_killed_during_down_converges_with_the_next_one(system, machine
     process.end(machine.daemon_pid())
     person.communicate(timeout=20)
     machine.ok("daemon")
-    if system.name in machine.system_names():
-        system.down("-v")
-    assert machine.system_names() == []
+    if not system.is_gone():
+        system.run("down", "-v")
+    assert system.is_gone()
 
 
 def test_an_instance_that_died_while_no_daemon_ran_is_noticed(system, machine):
@@ -199,6 +200,18 @@ def test_an_instance_that_died_while_no_daemon_ran_is_noticed(system, machine):
     system.wait_instance("a", lambda one: one["state"] == "ready" and one["pid"] != pids["a"])
     one = system.wait_instance("b", lambda one: one["state"] == "exited")
     assert one["exit_status"] == 137
+
+
+def test_an_instance_whose_conmon_was_killed_is_noticed_when_it_ends(system, machine):
+    system.file({"services": {"a": sleeper(restart="always"), "b": sleeper()}})
+    system.up()
+    first = system.instance("a")
+    for pid in machine.conmon_pids():
+        if first["id"] in process.command_line(pid):
+            process.end(pid)
+    assert process.is_alive(first["pid"])
+    process.end(first["pid"])
+    system.wait_instance("a", lambda one: one["state"] == "ready" and one["restarts"] == 1)
 
 
 def test_the_daemon_ends_when_asked_by_a_signal_and_leaves_what_runs(system, machine):
@@ -243,7 +256,7 @@ def test_lines_of_a_megabyte_and_bytes_that_are_no_text_do_no_harm(system):
     system.up()
     shown = system.log("a")
     assert shown.rstrip().endswith("end")
-    assert shown.count("y") == 1000000
+    assert shown.count("y") == 1000000 and "\0" not in shown
 
 
 @pytest.mark.slow

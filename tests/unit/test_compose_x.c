@@ -21,7 +21,8 @@ static void x_ishizue_is_decoded(void **state)
                  "    image: a\n"
                  "    expose: [9000]\n"
                  "    x-ishizue:\n"
-                 "      host: {workdir: /w, build: make, cache_key: [a, b], command: run it}\n"
+                 "      host: {workdir: /w, dependencies: get, cache_key: [a, b], build: make,\n"
+                 "             command: run it}\n"
                  "      health: {path: /h, interval: 1500ms, retries: 9}\n"
                  "      migrate: up\n");
     const struct compose_x *x = &fixture.compose->x;
@@ -46,6 +47,8 @@ static void x_ishizue_is_decoded(void **state)
     assert_string_equal(s->x.host.workdir, "/w");
     assert_string_equal(s->x.host.build.items[0], "make");
     assert_int_equal(s->x.host.cache_key.count, 2);
+    assert_int_equal(s->x.host.dependencies.count, 1);
+    assert_string_equal(s->x.host.dependencies.items[0], "get");
     assert_string_equal(s->x.host.command, "run it");
     assert_int_equal(s->x.health.interval_ms, 1500);
     assert_int_equal(s->x.health.timeout_ms, 5000);
@@ -119,6 +122,15 @@ static void what_is_wrong_in_x_ishizue_is_refused(void **state)
             rows[i].message);
 }
 
+static void a_cache_key_without_dependencies_is_warned_about(void **state)
+{
+    (void)state;
+    fixture_load("services: {s: {image: a, x-ishizue: {host: {cache_key: [a]}}}}\n");
+    assert_non_null(strstr(fixture_messages(),
+                           "warning: compose.yaml:1:56: services.s.x-ishizue: host.cache_key means "
+                           "nothing without host.dependencies"));
+}
+
 static void more_routes_than_the_limit_are_refused(void **state)
 {
     (void)state;
@@ -137,6 +149,7 @@ int main(void)
         FIXTURE_TEST(a_certificate_of_ones_own_is_found_beside_the_file),
         FIXTURE_TEST(keys_that_come_later_are_told_about),
         FIXTURE_TEST(what_is_wrong_in_x_ishizue_is_refused),
+        FIXTURE_TEST(a_cache_key_without_dependencies_is_warned_about),
         FIXTURE_TEST(more_routes_than_the_limit_are_refused),
     };
 

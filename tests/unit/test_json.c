@@ -24,6 +24,18 @@ static void what_was_parsed_is_written_the_same_with_sorted_keys(void **state)
     assert_string_equal(buf_text(&out), "[\n  1,\n  true,\n  null\n]");
 }
 
+static void a_fraction_is_written_as_it_was_read(void **state)
+{
+    (void)state;
+    AUTO(json_unref) json_t *value = NULL;
+    AUTO(buf_done) struct buf out = {0};
+    struct err err;
+
+    assert_true(json_parse(STR("[0.1,99.9,0.25]"), 100, &value, &err));
+    json_format(value, false, &out);
+    assert_string_equal(buf_text(&out), "[0.1,99.9,0.25]");
+}
+
 static void an_error_names_line_and_column(void **state)
 {
     (void)state;
@@ -134,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_parsed_is_written_the_same_with_sorted_keys),
+        cmocka_unit_test(a_fraction_is_written_as_it_was_read),
         cmocka_unit_test(an_error_names_line_and_column),
         cmocka_unit_test(too_long_and_too_deep_are_refused),
         cmocka_unit_test(brackets_inside_text_do_not_count_as_depth),

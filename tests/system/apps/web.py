@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small HTTP server for the tests to run as a service; the standard library is all it needs.
 
 web.py PORT   serves:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients of the edge: requests, WebSockets, load."""
 import base64
 import contextlib

@@ -1,10 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
 """What must not be left after a system went down."""
 import os
 import re
 import subprocess
+import time
 
 from rig import process
-from rig.machine import mounts
+from rig.machine import control_groups, mounts
 
 SETTLE_SECONDS = 8
 
@@ -26,13 +28,13 @@ def _ruleset():
     return sorted(re.findall(r"\b10\.\d+\.\d+\.\d+\b", done.stdout))
 
 
-def _groups(machine):
-    found = []
-    for base, folders, _ in os.walk("/sys/fs/cgroup"):
-        if os.path.basename(base) == "ishizue":
-            found += [name for name in folders if name.startswith("st-")]
-            folders.clear()
-    return sorted(set(found))
+def _steady_files(pid):
+    """The fewest of some looks: a connection that was just closed is seen a moment longer."""
+    looks = []
+    for _ in range(5):
+        looks.append(process.open_files(pid))
+        time.sleep(0.01)
+    return min(looks, key=len)
 
 
 class Snapshot:
@@ -42,7 +44,7 @@ class Snapshot:
         self.facts = {
             "systems": machine.system_names(),
             "conmon processes": [process.command_line(pid) for pid in machine.conmon_pids()],
-            "control groups": _groups(machine),
+            "control groups": sorted({os.path.basename(path) for path in control_groups()}),
             "mounts": sorted(path for path in mounts()
                              if path.startswith((f"{machine.run_dir}/", f"{machine.state}/"))),
             "network namespaces": _network_names(machine),
@@ -50,8 +52,11 @@ class Snapshot:
             "addresses in the firewall": _ruleset(),
             "instance folders": sorted(os.listdir(machine.state / "instances")),
         }
-        self.files = {"daemon": process.open_files(machine.daemon_pid()),
-                      "edge": process.open_files(machine.edge_pid())}
+        daemon, edge = machine.daemon_pid(), machine.edge_pid()
+        self.files = {"daemon": _steady_files(daemon), "edge": _steady_files(edge)}
+        # Only an edge that this daemon started is its child, with a descriptor.
+        if process.parent(edge) == daemon:
+            self.files["daemon"].remove("anon_inode:[pidfd]")
 
     def left_over(self, before):
         """Texts, one for each fact that is not as it was."""

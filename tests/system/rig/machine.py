@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A machine: one state folder, one run folder, one daemon, one edge."""
 import contextlib
 import http.client
@@ -17,6 +18,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 OUTPUT = REPOSITORY / "build" / "test-output"
 STATE_ROOT = pathlib.Path("/var/lib/ishizue-tests")  # on a disk: overlayfs refuses tmpfs uppers
 RUN_ROOT = pathlib.Path("/run/ishizue-tests")
+PREFIX = "st-"  # of the names of all systems of the tests
 COMMAND_TIMEOUT = 60
 # What build steps need to reach the package registries, and nothing else of the caller's.
 PASSED_ON = re.compile(r"(?i)(HTTPS?|NO|ALL)_PROXY|PIP_.*|NPM_CONFIG_.*|NODE_EXTRA_CA_CERTS|SSL_CERT_.*")
@@ -141,7 +143,7 @@ class Machine:
         stuck = []
         for name in self.system_names() if self.is_up() else []:
             done = self.run("-p", name, "down", "-v", "-t", "2", timeout=40)
-            if done.status != 0:
+            if done.status != 0 and name in self.system_names():
                 stuck.append(done)
         return stuck
 
@@ -159,11 +161,12 @@ class Machine:
         """By force, also after a run that was killed."""
         mine = set(process.matching(str(self.run_dir)))
         mine.update(process.with_environment(f"ISHIZUE_RUN_DIR={self.run_dir}"))
-        ids = self.state / "instances"
-        for name in os.listdir(ids) if ids.is_dir() else []:
-            mine.update(process.in_control_groups(name))
+        mine.update(process.in_control_groups(PREFIX))
         for pid in mine - {os.getpid()}:
             process.end(pid)
+        for folder in control_groups():
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
         unmount_below(self.run_dir)
         unmount_below(self.state)
         shutil.rmtree(self.run_dir, ignore_errors=True)
@@ -182,6 +185,16 @@ class Machine:
 
     def log_since_mark(self):
         return self.log_text()[self._log_from:]
+
+
+def control_groups():
+    """Folders of the groups of instances of the tests."""
+    found = []
+    for base, folders, _ in os.walk("/sys/fs/cgroup"):
+        if os.path.basename(base) == "ishizue":
+            found += [os.path.join(base, name) for name in folders if name.startswith(PREFIX)]
+            folders.clear()
+    return found
 
 
 def mounts():

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes of the machine, from /proc."""
 import os
 import signal
@@ -24,6 +25,11 @@ def is_alive(pid):
     """A zombie is not."""
     stat = _read(f"/proc/{pid}/stat")
     return bool(stat) and stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+
+
+def parent(pid):
+    stat = _read(f"/proc/{pid}/stat")
+    return int(stat.rpartition(b")")[2].split()[1]) if stat else 0
 
 
 def matching(needle):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A system: a folder with a compose file, and the commands that are run in it."""
 import json
 import pathlib
@@ -80,6 +81,10 @@ class System:
 
     def python(self, name, text, **options):
         return self.execute(name, "python3", "-c", text, **options)
+
+    def is_gone(self, timeout=2):
+        """The daemon forgets a system a moment after its last instance."""
+        return process.wait(lambda: self.name not in self.machine.system_names(), timeout)
 
     def state(self):
         return self.ok("ps", "-a", "--json").json()
