@@ -47,8 +47,8 @@ void api_answer(struct api_call *call, int status, json_t *json)
     AUTO(json_unref) json_t *owned = json;
     AUTO(buf_done) struct buf text = {0};
 
-    assert(json != NULL);
-    json_format(json, true, &text);
+    assert(owned != NULL);
+    json_format(owned, true, &text);
     buf_add_char(&text, '\n');
     http_answer(call->exchange, status, buf_str(&text));
 }

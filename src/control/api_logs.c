@@ -162,6 +162,8 @@ static bool read_spec(const struct api_call *call, struct log_follow_spec *spec,
         !read_number(call, "until_ms", arena, INT64_MAX / NS_PER_MS, &until_ms, err))
         return false;
     spec->keep_on = follow != NULL && strcmp(follow, "1") == 0;
+    if (spec->keep_on)
+        spec->end = NULL; /* the client ends it */
     spec->range = (struct log_range){.tail = (size_t)tail,
                                      .since_wall_ns = (int64_t)(since_ms * NS_PER_MS),
                                      .until_wall_ns = (int64_t)(until_ms * NS_PER_MS)};

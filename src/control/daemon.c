@@ -60,6 +60,18 @@ static bool check_name(const char *name, struct err *err)
     return true;
 }
 
+/* Memory only. */
+static void system_free(struct system *system)
+{
+    LIST_FOR_EACH (node, &system->instances)
+        instance_free(CONTAINER_OF(node, struct instance, link));
+    release_unref(system->wanted);
+    release_unref(system->current);
+    free(system->directory);
+    free(system->files);
+    free(system);
+}
+
 bool daemon_get_system(struct daemon *daemon, const char *name, const char *directory,
                        struct system **ret, struct err *err)
 {
@@ -74,6 +86,10 @@ bool daemon_get_system(struct daemon *daemon, const char *name, const char *dire
         *ret = system;
         return true;
     }
+    const char *unreadable = map_find(&daemon->unreadable, str_of(name));
+    if (unreadable != NULL)
+        return err_set(err, ERR_INVALID, "what is stored of '%s' cannot be read: %s", name,
+                       unreadable);
     if (!check_name(name, err) || !state_uid(daemon->state, name, &uid, err))
         return false;
     *ret = system_new(daemon, name, directory, "[]", uid);
@@ -88,11 +104,7 @@ void daemon_forget_system(struct daemon *daemon, struct system *system)
     if (!state_delete_system(daemon->state, system->name, &err))
         log_error("daemon", "%s: %s", system->name, err.text);
     (void)map_remove(&daemon->systems, str_of(system->name));
-    release_unref(system->wanted);
-    release_unref(system->current);
-    free(system->directory);
-    free(system->files);
-    free(system);
+    system_free(system);
     daemon_publish(daemon);
 }
 
@@ -201,7 +213,13 @@ static bool load_system(void *arg, const struct state_system *row, struct err *e
     for (size_t i = 0; i < loading.release_count; i++)
         release_unref(loading.releases[i]);
     free(loading.releases);
-    return loaded;
+    if (!loaded) { /* the others must not suffer: its instances go on, nobody acts on them */
+        log_error("daemon", "%s: cannot be read, it is left as it is: %s", row->name, err->text);
+        (void)map_set(&daemon->unreadable, str_of(row->name), mem_copy_text(err->text));
+        (void)map_remove(&daemon->systems, str_of(row->name));
+        system_free(loading.system);
+    }
+    return true;
 }
 
 static void remove_stranger(void *arg, const struct err *err)
@@ -238,7 +256,8 @@ static void adopt_all(struct daemon *daemon)
             instance_adopt(CONTAINER_OF(node, struct instance, link));
         system_touch(system);
     }
-    if (!daemon->runtime->ops->list(daemon->runtime, look_at_listed, daemon, &err))
+    if (daemon->unreadable.live == 0 &&
+        !daemon->runtime->ops->list(daemon->runtime, look_at_listed, daemon, &err))
         log_error("daemon", "cannot list what runs: %s", err.text);
     daemon_publish(daemon);
 }
@@ -364,17 +383,12 @@ static void close_parts(struct daemon *daemon)
     if (daemon->loop != NULL)
         loop_round(daemon->loop, 0); /* what was put off */
     edge_link_close(daemon->edge);
-    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
-        struct system *system = entry->value;
-        LIST_FOR_EACH (node, &system->instances)
-            instance_free(CONTAINER_OF(node, struct instance, link));
-        release_unref(system->wanted);
-        release_unref(system->current);
-        free(system->directory);
-        free(system->files);
-        free(system);
-    }
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
+        system_free(entry->value);
     map_done(&daemon->systems);
+    for (size_t i = 0; (entry = map_next(&daemon->unreadable, &i)) != NULL;)
+        free(entry->value);
+    map_done(&daemon->unreadable);
     if (daemon->runtime != NULL)
         daemon->runtime->ops->free(daemon->runtime);
     local_ca_close(daemon->ca);

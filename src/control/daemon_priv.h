@@ -40,6 +40,7 @@ struct daemon {
     struct edge_link *edge;
     struct http_server *api;
     struct map systems;      /* name -> struct system */
+    struct map unreadable;   /* name -> text: systems whose state could not be read */
     struct list subscribers; /* to all events */
     struct deferred publishing;
     struct timer housekeeping; /* log sizes */
@@ -154,6 +155,9 @@ struct instance *instance_load(struct system *system, struct release *release, s
 void instance_event(struct instance *instance, enum instance_event event, const char *detail);
 /* Its process ended: asks the runtime how, applies the restart policy. */
 void instance_exited(struct instance *instance);
+/* Somebody asks for it again: what it failed at before does not count, and what has ended or is
+ * unhealthy is started again. */
+void instance_begin_afresh(struct instance *instance);
 /* A daemon that has just started finds out how it is. */
 void instance_adopt(struct instance *instance);
 /* Memory only. */
@@ -166,6 +170,9 @@ MUST_CHECK bool spec_make(struct instance *instance, struct arena *arena, struct
                           struct err *err);
 /* The folder of a named volume. */
 char *spec_volume_path(const struct daemon *daemon, const char *name, struct arena *arena);
+/* The name of the volume that instance <number> of <service> has at <target> without naming one. */
+char *spec_anonymous_name(const struct system *system, const char *service, uint32_t number,
+                          const char *target, struct arena *arena);
 /* Can instances of services <a> and <b> of <compose> reach each other? */
 bool spec_share_network(const struct compose_service *a, const struct compose_service *b);
 /* The stable address of a service. */

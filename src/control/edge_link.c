@@ -243,10 +243,10 @@ static bool send_json(struct edge_link *link, json_t *json, const int *fds, size
     AUTO(buf_done) struct buf text = {0};
     struct err err;
 
-    assert(json != NULL);
+    assert(owned != NULL);
     if (!watch_is_active(&link->channel))
         return false;
-    json_format(json, false, &text);
+    json_format(owned, false, &text);
     if (channel_send(link->channel.fd, buf_str(&text), fds, count, &err))
         return true;
     log_error("daemon", "edge: %s", err.text);

@@ -114,7 +114,11 @@ void instance_free(struct instance *instance)
 
 static void on_freed(struct deferred *deferred)
 {
-    instance_free(CONTAINER_OF(deferred, struct instance, freeing));
+    struct instance *instance = CONTAINER_OF(deferred, struct instance, freeing);
+    struct system *system = instance->system;
+
+    instance_free(instance);
+    system_touch(system);
 }
 
 /* ---- actions ---- */
@@ -293,7 +297,6 @@ static void on_removed(void *arg, const struct err *err)
     if (!state_delete_instance(daemon->state, instance->id, &failure) ||
         !state_forget_address(daemon->state, instance->id, &failure))
         log_error("daemon", "%s: %s", instance->id, failure.text);
-    system_touch(instance->system);
     loop_defer(daemon->loop, &instance->freeing, on_freed);
 }
 
@@ -367,6 +370,10 @@ void instance_event(struct instance *instance, enum instance_event event, const 
     if (row == NULL)
         return;
     note(instance, event);
+    if (event == INSTANCE_ON_START_FAILED)
+        str_format(instance->start_error, sizeof instance->start_error, "%s", detail);
+    if (event == INSTANCE_ON_STARTED)
+        instance->start_error[0] = '\0';
     instance->state = row->to;
     timer_clear(&instance->timer);
     if (!state_save_instance(system->daemon->state, instance, &err))
@@ -399,6 +406,17 @@ static bool starts_again(const struct instance *instance, int exit_status)
                                     instance->restarts < service->restart_max_retries);
     }
     return false;
+}
+
+void instance_begin_afresh(struct instance *instance)
+{
+    bool completed = instance->state == INSTANCE_EXITED && instance->exit_status == 0;
+
+    instance->failures = 0;
+    if (instance->state == INSTANCE_EXITED && !completed)
+        instance->stopped = true; /* the plan starts what was stopped */
+    if (instance->state == INSTANCE_UNHEALTHY)
+        instance_event(instance, INSTANCE_ON_STOP, "it is made anew");
 }
 
 void instance_exited(struct instance *instance)
@@ -464,6 +482,8 @@ void instance_adopt(struct instance *instance)
         log_warn("daemon", "%s: %s", instance->id, err.text);
     if (instance->state == INSTANCE_GONE)
         act_remove(instance);
+    else if (instance->state == INSTANCE_EXITED && instance->is_job)
+        migration_ended(instance);
     else if (status.state == RUNTIME_RUNNING)
         adopt_running(instance);
     else if (instance->state == INSTANCE_STARTING && status.state != RUNTIME_EXITED)

@@ -39,7 +39,8 @@ enum plan_migration migration_state(const struct system *system, size_t service)
     const struct instance *job = find_job(system, made);
     if (job == NULL)
         return PLAN_MIGRATION_NEEDED;
-    return job->state == INSTANCE_EXITED ? PLAN_MIGRATION_FAILED : PLAN_MIGRATION_RUNS;
+    return job->state == INSTANCE_EXITED && !job->stopped ? PLAN_MIGRATION_FAILED
+                                                          : PLAN_MIGRATION_RUNS;
 }
 
 void migration_start(struct system *system, size_t service)

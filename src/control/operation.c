@@ -57,7 +57,7 @@ static void tell(struct system *system, json_t *event)
     AUTO(buf_done) struct buf line = {0};
     struct operation *operation = system->operation;
 
-    assert(event != NULL);
+    assert(owned != NULL);
     if (operation != NULL)
         (void)json_object_set_new(event, "elapsed_ms",
                                   json_integer((json_int_t)elapsed_ms(operation)));

@@ -187,7 +187,9 @@ void publish_drained(struct daemon *daemon, const char *id)
 
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
         struct instance *instance = system_find_instance(entry->value, id);
-        if (instance != NULL && instance->state == INSTANCE_DRAINING)
-            instance_event(instance, INSTANCE_ON_DRAINED, NULL);
+        if (instance == NULL)
+            continue;
+        instance->at_edge = false; /* until it is in a table again */
+        instance_event(instance, INSTANCE_ON_DRAINED, NULL);
     }
 }

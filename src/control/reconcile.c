@@ -167,8 +167,9 @@ static bool clear_jobs(struct system *system)
         if (!job->is_job)
             continue;
         size_t service = release_find(system->wanted, job->made_of->service->name);
-        bool is_wanted = service != SIZE_MAX && system->operation != NULL &&
-                         strcmp(system->wanted->services[service].hash, job->made_of->hash) == 0;
+        bool is_wanted = service != SIZE_MAX && !job->stopped &&
+                         strcmp(system->wanted->services[service].hash, job->made_of->hash) == 0 &&
+                         (job->state != INSTANCE_EXITED || system->wanted != system->current);
         if (is_wanted)
             continue;
         left = true;
@@ -200,21 +201,39 @@ static void describe_failure(const struct reconcile_view *view, const struct pla
     else if (instance->state == INSTANCE_EXITED)
         err_set(err, ERR_UNHEALTHY, "%s: %s ended with status %d", service, name,
                 instance->exit_status);
+    else if (instance->start_error[0] != '\0')
+        err_set(err, ERR_UNHEALTHY, "%s: %s could not be started: %s", service, name,
+                instance->start_error);
     else
         err_set(err, ERR_UNHEALTHY, "%s: %s failed %u times, last with status %d", service, name,
                 instance->failures, instance->exit_status);
 }
 
 /* The wanted release cannot be reached: back to the last one that was. */
-static void turn_back(struct system *system)
+static void turn_back(struct system *system, const struct err *why)
 {
-    struct operation *operation = system->operation;
-
-    log_warn("daemon", "%s: %s failed, going back to %s: %s", system->name,
-             operation_kind_name(operation->kind),
-             system->current == NULL ? "nothing" : "the release before", operation->failure->text);
-    operation->remove_volumes = false;
+    log_warn("daemon", "%s: going back to %s: %s", system->name,
+             system->current == NULL ? "nothing" : "the release before", why->text);
     system_set_wanted(system, system->current);
+    daemon_publish(system->daemon);
+    system_touch(system);
+}
+
+/* What an operation began and a daemon that died did not finish. */
+static void conclude_without_operation(struct system *system, const struct reconcile_view *view,
+                                       const struct plan *plan)
+{
+    struct instance *instance;
+    struct err err;
+
+    if (plan->verdict == PLAN_CONVERGED)
+        system_set_current(system, system->wanted);
+    if (plan->verdict == PLAN_FAILED && system->wanted != system->current) {
+        describe_failure(view, plan, &instance, &err);
+        turn_back(system, &err);
+    }
+    if (system->wanted == NULL && list_is_empty(&system->instances))
+        daemon_forget_system(system->daemon, system);
 }
 
 static void conclude(struct system *system, const struct reconcile_view *view,
@@ -231,11 +250,11 @@ static void conclude(struct system *system, const struct reconcile_view *view,
         operation_fail(operation, &err, instance);
     }
     if (operation->failure != NULL && system->wanted != system->current) {
-        turn_back(system);
-        system_touch(system);
+        turn_back(system, operation->failure);
         return;
     }
-    if (plan->verdict == PLAN_WORKING)
+    if (plan->verdict == PLAN_WORKING ||
+        (system->wanted == NULL && !list_is_empty(&system->instances)))
         return;
     if (operation->kind == OPERATION_DOWN && operation->failure == NULL) {
         down_finish(operation);
@@ -263,8 +282,8 @@ static void on_reconcile(struct deferred *deferred)
         take_step(system, &view, &plan->steps[i]);
     if (system->operation != NULL)
         conclude(system, &view, plan);
-    else if (system->wanted == NULL && list_is_empty(&system->instances))
-        daemon_forget_system(system->daemon, system);
+    else
+        conclude_without_operation(system, &view, plan);
 }
 
 void system_touch(struct system *system)

@@ -94,17 +94,23 @@ static bool add_folder(struct mounts *mounts, const char *name, struct runtime_m
     return make_folder(mount->source, mounts->instance->system->uid, &made, err);
 }
 
-/* Anonymous volumes belong to a place, not to a name: the same place finds its data again. */
-static const char *anonymous_name(const struct mounts *mounts, const char *target)
+/* They belong to a place, not to a name: the same place finds its data again. */
+char *spec_anonymous_name(const struct system *system, const char *service, uint32_t number,
+                          const char *target, struct arena *arena)
 {
-    const struct instance *instance = mounts->instance;
     AUTO(digest_free) struct digest *digest = digest_new();
     char hash[HASH_TEXT_BYTES];
 
     digest_add(digest, str_of(target));
     digest_end(digest, hash);
-    return arena_printf(mounts->arena, "%s_%s_%u_%.12s", instance->system->name,
-                        instance->made_of->service->name, instance->number, hash);
+    return arena_printf(arena, "%s_%s_%u_%.12s", system->name, service, number, hash);
+}
+
+static const char *anonymous_name(const struct mounts *mounts, const char *target)
+{
+    const struct instance *instance = mounts->instance;
+    return spec_anonymous_name(instance->system, instance->made_of->service->name, instance->number,
+                               target, mounts->arena);
 }
 
 static bool add_volume(struct mounts *mounts, const struct compose_volume_mount *volume,

@@ -67,6 +67,7 @@ struct instance {
     uint32_t check_failures;    /* in a row */
     uint32_t checks;        /* number of the check under way; a late answer to another is dropped */
     char check_detail[400]; /* what the last failing check said */
+    char start_error[400];  /* why it could not be started the last time; empty: it was */
     char *log_path;
     struct deferred drained; /* once the network knows, when the edge was never told of it */
     struct deferred freeing;

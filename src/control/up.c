@@ -51,6 +51,8 @@ static void become_wanted(struct operation *operation)
         return;
     }
     operation->reconciling = true;
+    LIST_FOR_EACH (node, &system->instances)
+        instance_begin_afresh(CONTAINER_OF(node, struct instance, link));
     daemon_publish(system->daemon);
     system_touch(system);
 }
@@ -174,6 +176,16 @@ static void build_all(struct operation *operation)
 
 /* ---- begin ---- */
 
+static bool check_runtime(const struct release *candidate, struct err *err)
+{
+    const char *runtime = candidate->compose->x.runtime;
+
+    if (runtime == NULL || strcmp(runtime, "auto") == 0 || strcmp(runtime, "host") == 0)
+        return true;
+    return err_set(err, ERR_INVALID,
+                   "x-ishizue.runtime: '%s' is not in this version; write host or auto", runtime);
+}
+
 static bool check_disk(const struct daemon *daemon, struct err *err)
 {
     uint64_t free_bytes = file_free_bytes(daemon->options.state_dir);
@@ -226,7 +238,8 @@ bool up_begin(struct daemon *daemon, const char *name, const struct up_request *
 
     if (candidate == NULL)
         return false;
-    if (!check_disk(daemon, err) || !edge_link_reserve(daemon->edge, candidate, err) ||
+    if (!check_runtime(candidate, err) || !check_disk(daemon, err) ||
+        !edge_link_reserve(daemon->edge, candidate, err) ||
         !daemon_get_system(daemon, name, request->directory, &system, err)) {
         release_unref(candidate);
         return false;

@@ -23,7 +23,8 @@ def running(system):
 @pytest.fixture
 def loaded(system):
     """Two web instances behind plain HTTP, which wrk can speak to by address."""
-    system.file(routed({"web": web(deploy={"replicas": 2}, restart="always"), "idle": sleeper()}, https=0, **PLAIN))
+    services = {"web": web(deploy={"replicas": 2}, restart="always"), "idle": sleeper()}
+    system.file(routed(services, https=0, **PLAIN))
     system.up()
     system.client = Client(8080)
     assert system.client.get("/health").status == 200
