@@ -11,7 +11,8 @@
  *     check.c       health checks
  *     migration.c   the one job that runs before a release
  *     publish.c     network and edge are told who takes traffic
- *     edge_link.c   the edge's process, its channel, the listening sockets
+ *     edge_link.c   the edge's process and its channel
+ *     edge_listeners.c  the listening sockets
  *     edge_table.c  the routing table as JSON
  *     api*.c        HTTP
  */

@@ -18,222 +18,11 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/vec.h"
-#include "control/daemon_priv.h"
-#include "io/channel.h"
+#include "control/edge_link_priv.h"
 #include "io/child.h"
-#include "io/socket.h"
 #include "watch/log_rotate.h"
 
-enum {
-    WORKERS_MAX = 8,
-    BACKLOG = 4096,
-    EDGE_UID = 699999, /* below the systems' */
-    RESTART_MAX_MS = 5000,
-    STABLE_MS = 10000,
-    HELLO_MS = 2000,
-    ACCESS_LOG_BYTES = 10 << 20,
-    ACCESS_LOG_FILES = 3,
-};
-
-/* A port this machine listens on: one socket for each worker. */
-struct held {
-    uint32_t id;
-    uint16_t port;
-    char ip[SOCKET_TEXT_BYTES];
-    int fds[WORKERS_MAX];
-    bool sent;   /* to the edge that runs */
-    bool wanted; /* scratch: by a release that counts */
-};
-
-/* A question to the edge that was not answered yet. */
-struct probe {
-    uint64_t number;
-    uint32_t check;
-    char instance[RUNTIME_ID_MAX + 1];
-};
-
-struct edge_link {
-    struct daemon *daemon;
-    int workers;
-    struct watch channel; /* to the edge */
-    struct child *child;  /* NULL: none, or one that a former daemon started */
-    pid_t pid;
-    bool introduced;  /* an edge found running has said who it is */
-    size_t announced; /* the listeners it has */
-    uint64_t started_ns;
-    uint64_t generation;
-    uint64_t restart_ms; /* pause before the next start */
-    struct timer restart_timer;
-    uint32_t last_id;
-    uint64_t last_probe;
-    VEC(struct held) held;
-    VEC(struct probe) probes;
-    struct channel_message message;
-};
-
 static void edge_gone(struct edge_link *link);
-
-/* ---- listeners ---- */
-
-static struct held *find_held(const struct edge_link *link, const char *ip, uint16_t port)
-{
-    for (size_t i = 0; i < link->held.len; i++)
-        if (link->held.ptr[i].port == port && strcmp(link->held.ptr[i].ip, ip) == 0)
-            return &link->held.ptr[i];
-    return NULL;
-}
-
-uint32_t edge_link_listener_id(const struct edge_link *link, const char *ip, uint16_t port)
-{
-    const struct held *held = find_held(link, ip, port);
-    return held == NULL ? 0 : held->id;
-}
-
-static void close_held(const struct edge_link *link, struct held *held)
-{
-    for (int i = 0; i < link->workers; i++)
-        fd_close(held->fds[i]);
-}
-
-/* Says whose port it is. SO_REUSEPORT sockets could share one with another program of ours: the
- * first socket is made without it to find out. */
-static bool check_port(const union socket_address *address, struct err *err)
-{
-    char owner[64];
-    int fd = socket_listen_tcp(address, false, 1, err);
-
-    if (fd >= 0) {
-        fd_close(fd);
-        return true;
-    }
-    if (err->code == ERR_EXISTS) {
-        uint16_t port = socket_address_port(address);
-        bool known = socket_port_owner(port, owner, sizeof owner);
-        err_set(err, ERR_EXISTS, "port %u is in use by %s; stop it or publish another port",
-                (unsigned)port, known ? owner : "another program");
-    }
-    return false;
-}
-
-static bool open_listener(struct edge_link *link, const char *ip, uint16_t port, struct err *err)
-{
-    struct held held = {.id = ++link->last_id, .port = port};
-    union socket_address address;
-
-    str_format(held.ip, sizeof held.ip, "%s", ip);
-    if (!socket_address_parse(ip, port, &address, err) || !check_port(&address, err))
-        return false;
-    for (int i = 0; i < link->workers; i++) {
-        held.fds[i] = socket_listen_tcp(&address, true, BACKLOG, err);
-        if (held.fds[i] < 0) {
-            while (--i >= 0)
-                fd_close(held.fds[i]);
-            return false;
-        }
-    }
-    VEC_PUSH(&link->held, held);
-    return true;
-}
-
-/* Every address means both families; a machine without IPv6 has one. */
-static bool reserve(struct edge_link *link, const struct edge_listener_wish *wish, struct err *err)
-{
-    struct err ignored;
-
-    if (wish->ip != NULL)
-        return find_held(link, wish->ip, wish->port) != NULL ||
-               open_listener(link, wish->ip, wish->port, err);
-    if (find_held(link, "0.0.0.0", wish->port) == NULL &&
-        !open_listener(link, "0.0.0.0", wish->port, err))
-        return false;
-    if (find_held(link, "::", wish->port) == NULL &&
-        !open_listener(link, "::", wish->port, &ignored) && ignored.code == ERR_EXISTS) {
-        *err = ignored;
-        return false;
-    }
-    return true;
-}
-
-static void mark_wishes(struct edge_link *link, const struct release *release)
-{
-    AUTO(arena_done) struct arena arena = {0};
-    struct edge_listener_wish *wishes;
-
-    if (release == NULL)
-        return;
-    size_t count = edge_table_wishes(release->compose, &arena, &wishes);
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < link->held.len; j++) {
-            struct held *held = &link->held.ptr[j];
-            bool everywhere = strcmp(held->ip, "0.0.0.0") == 0 || strcmp(held->ip, "::") == 0;
-            if (held->port == wishes[i].port &&
-                (wishes[i].ip == NULL ? everywhere : strcmp(held->ip, wishes[i].ip) == 0))
-                held->wanted = true;
-        }
-}
-
-/* Lets go of the ports that no release asks for any more. */
-static void prune(struct edge_link *link)
-{
-    struct map_entry *entry;
-
-    for (size_t i = 0; i < link->held.len; i++)
-        link->held.ptr[i].wanted = false;
-    for (size_t i = 0; (entry = map_next(&link->daemon->systems, &i)) != NULL;) {
-        const struct system *system = entry->value;
-        mark_wishes(link, system->wanted);
-        mark_wishes(link, system->current);
-        if (system->operation != NULL)
-            mark_wishes(link, system->operation->candidate);
-    }
-    for (size_t i = link->held.len; i-- > 0;)
-        if (!link->held.ptr[i].wanted) {
-            close_held(link, &link->held.ptr[i]);
-            VEC_REMOVE(&link->held, i);
-        }
-}
-
-/* Does another system use <wish>'s port in a way that cannot be shared? */
-static bool check_neighbours(const struct edge_link *link, const struct release *candidate,
-                             const struct edge_listener_wish *wish, struct err *err)
-{
-    struct map_entry *entry;
-
-    for (size_t i = 0; (entry = map_next(&link->daemon->systems, &i)) != NULL;) {
-        const struct system *system = entry->value;
-        AUTO(arena_done) struct arena arena = {0};
-        struct edge_listener_wish *others;
-        if (system->wanted == NULL || strcmp(system->name, candidate->compose->name) == 0)
-            continue;
-        size_t count = edge_table_wishes(system->wanted->compose, &arena, &others);
-        for (size_t j = 0; j < count; j++) {
-            bool shared =
-                wish->routes && others[j].routes && strcmp(wish->kind, others[j].kind) == 0;
-            if (others[j].port == wish->port && !shared)
-                return err_set(err, ERR_EXISTS, "port %u is published by system '%s' already",
-                               (unsigned)wish->port, system->name);
-        }
-    }
-    return true;
-}
-
-bool edge_link_reserve(struct edge_link *link, const struct release *candidate, struct err *err)
-{
-    AUTO(arena_done) struct arena arena = {0};
-    struct edge_listener_wish *wishes;
-    size_t before = link->held.len;
-
-    size_t count = edge_table_wishes(candidate->compose, &arena, &wishes);
-    for (size_t i = 0; i < count; i++) {
-        if (check_neighbours(link, candidate, &wishes[i], err) && reserve(link, &wishes[i], err))
-            continue;
-        while (link->held.len > before)
-            close_held(link, &link->held.ptr[--link->held.len]);
-        return false;
-    }
-    return true;
-}
 
 /* ---- sending ---- */
 
@@ -291,7 +80,7 @@ static void send_table(struct edge_link *link)
 
 void edge_link_publish(struct edge_link *link)
 {
-    prune(link);
+    edge_listeners_prune(link);
     if (!watch_is_active(&link->channel))
         return;
     send_listeners(link);
@@ -673,7 +462,7 @@ void edge_link_close(struct edge_link *link)
     timer_clear(&link->restart_timer);
     close_channel(link);
     for (size_t i = 0; i < link->held.len; i++)
-        close_held(link, &link->held.ptr[i]);
+        edge_listener_close(link, &link->held.ptr[i]);
     VEC_DONE(&link->held);
     VEC_DONE(&link->probes);
     free(link);

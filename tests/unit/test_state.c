@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "control/state.h"
+
+struct fixture {
+    char folder[32];
+    char path[64];
+    struct state *state;
+    struct err err;
+};
+
+static int open_state(void **state)
+{
+    static struct fixture fixture;
+
+    fixture = (struct fixture){.folder = "/tmp/test_state.XXXXXX"};
+    if (mkdtemp(fixture.folder) == NULL)
+        return -1;
+    (void)snprintf(fixture.path, sizeof fixture.path, "%s/state.db", fixture.folder);
+    fixture.state = state_open(fixture.path, &fixture.err);
+    *state = &fixture;
+    return fixture.state == NULL ? -1 : 0;
+}
+
+static int close_state(void **state)
+{
+    struct fixture *fixture = *state;
+
+    state_free(fixture->state);
+    return file_remove_tree(fixture->folder, &fixture->err) ? 0 : -1;
+}
+
+static void reopen(struct fixture *fixture)
+{
+    state_free(fixture->state);
+    fixture->state = state_open(fixture->path, &fixture->err);
+    assert_non_null(fixture->state);
+}
+
+static void a_system_keeps_its_uid(void **state)
+{
+    struct fixture *fixture = *state;
+    uid_t first, second, again;
+
+    assert_true(state_uid(fixture->state, "shop", &first, &fixture->err));
+    assert_true(state_uid(fixture->state, "office", &second, &fixture->err));
+    assert_int_not_equal(first, second);
+    assert_true(first >= 700000 && second >= 700000);
+    reopen(fixture);
+    assert_true(state_uid(fixture->state, "shop", &again, &fixture->err));
+    assert_int_equal(again, first);
+}
+
+static void an_address_belongs_to_one_owner_until_it_is_forgotten(void **state)
+{
+    struct fixture *fixture = *state;
+    char first[STATE_ADDRESS_BYTES], second[STATE_ADDRESS_BYTES], again[STATE_ADDRESS_BYTES];
+
+    assert_true(state_address(fixture->state, "shop/db", first, &fixture->err));
+    assert_true(state_address(fixture->state, "shop/web", second, &fixture->err));
+    assert_string_not_equal(first, second);
+    assert_int_equal(strncmp(first, "10.213.", 7), 0);
+    reopen(fixture);
+    assert_true(state_address(fixture->state, "shop/db", again, &fixture->err));
+    assert_string_equal(first, again);
+    assert_true(state_forget_address(fixture->state, "shop/db", &fixture->err));
+    assert_true(state_address(fixture->state, "shop/db", again, &fixture->err));
+    assert_string_not_equal(second, again);
+}
+
+static void releases_are_numbered_and_read_back_as_they_were(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO(buf_done) struct buf config = {0}, services = {0};
+    uint32_t number;
+
+    assert_true(state_add_release(fixture->state, "shop", STR("{\"name\":\"shop\"}"), STR("{}"),
+                                  "up", &number, &fixture->err));
+    assert_int_equal(number, 1);
+    assert_true(state_add_release(fixture->state, "shop", STR("second"), STR("{}"), "up", &number,
+                                  &fixture->err));
+    assert_int_equal(number, 2);
+    assert_true(state_add_release(fixture->state, "office", STR("other"), STR("{}"), "up", &number,
+                                  &fixture->err));
+    assert_int_equal(number, 1);
+    reopen(fixture);
+    assert_true(state_read_release(fixture->state, "shop", 1, &config, &services, &fixture->err));
+    assert_string_equal(buf_text(&config), "{\"name\":\"shop\"}");
+    assert_string_equal(buf_text(&services), "{}");
+    assert_false(state_read_release(fixture->state, "shop", 3, &config, &services, &fixture->err));
+    assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
+}
+
+static void migrations_are_remembered_by_hash_until_the_system_goes_down(void **state)
+{
+    struct fixture *fixture = *state;
+    bool done;
+
+    assert_true(state_is_migrated(fixture->state, "shop", "web", "aa", &done, &fixture->err));
+    assert_false(done);
+    assert_true(state_mark_migrated(fixture->state, "shop", "web", "aa", &fixture->err));
+    assert_true(state_mark_migrated(fixture->state, "shop", "web", "aa", &fixture->err));
+    assert_true(state_is_migrated(fixture->state, "shop", "web", "aa", &done, &fixture->err));
+    assert_true(done);
+    assert_true(state_is_migrated(fixture->state, "shop", "web", "bb", &done, &fixture->err));
+    assert_false(done);
+    assert_true(state_forget_migrations(fixture->state, "shop", &fixture->err));
+    assert_true(state_is_migrated(fixture->state, "shop", "web", "aa", &done, &fixture->err));
+    assert_false(done);
+}
+
+static void a_damaged_file_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+
+    state_free(fixture->state);
+    fixture->state = NULL;
+    assert_true(file_write(fixture->path, STR("this is not a database, it is some text"), 0600,
+                           &fixture->err));
+    assert_null(state_open(fixture->path, &fixture->err));
+    assert_non_null(strstr(fixture->err.text, "state.db"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_system_keeps_its_uid, open_state, close_state),
+        cmocka_unit_test_setup_teardown(an_address_belongs_to_one_owner_until_it_is_forgotten,
+                                        open_state, close_state),
+        cmocka_unit_test_setup_teardown(releases_are_numbered_and_read_back_as_they_were,
+                                        open_state, close_state),
+        cmocka_unit_test_setup_teardown(
+            migrations_are_remembered_by_hash_until_the_system_goes_down, open_state, close_state),
+        cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, open_state, close_state),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
