@@ -18,6 +18,7 @@
 #include "control/state.h"
 #include "guard/local_ca.h"
 #include "io/signals.h"
+#include "io/socket.h"
 #include "watch/log_rotate.h"
 
 enum { HOUSEKEEPING_MS = 5000 };
@@ -341,6 +342,20 @@ static int lock_state(const struct daemon_options *options, struct err *err)
     return TAKE_FD(fd);
 }
 
+/* One daemon for each network namespace, too: addresses, rules and ports are the machine's. */
+static int lock_network(struct err *err)
+{
+    pid_t holder = 0;
+    int fd = socket_hold_name("ishizue-daemon", &holder, err);
+
+    if (fd < 0 && err->code == ERR_EXISTS)
+        err_set(err, ERR_EXISTS,
+                "another daemon runs on this machine (process %d); its ISHIZUE_STATE_DIR and "
+                "ISHIZUE_RUN_DIR are others than yours",
+                (int)holder);
+    return fd;
+}
+
 static bool make_folders(const struct daemon_options *options, struct err *err)
 {
     AUTO(buf_done) struct buf volumes = {0};
@@ -400,11 +415,12 @@ static void close_parts(struct daemon *daemon)
 static bool run(struct daemon *daemon, struct err *err)
 {
     AUTO(fd_close) int lock = -1;
+    AUTO(fd_close) int network_lock = -1;
 
     if (geteuid() != 0)
         return err_set(err, ERR_DENIED, "the daemon must be run as root");
     if (!make_folders(&daemon->options, err) || (lock = lock_state(&daemon->options, err)) < 0 ||
-        !open_parts(daemon, err))
+        (network_lock = lock_network(err)) < 0 || !open_parts(daemon, err))
         return false;
     adopt_all(daemon);
     timer_set(daemon->loop, &daemon->housekeeping,

@@ -262,7 +262,7 @@ static void entry_point_and_command_follow_docker(void **state)
     assert_argv(rig, "[/usr/bin/tini] [--] [own] [args]");
     rig->spec.argv = NULL;
     rig->service.x.host.command = "cd x && run";
-    assert_argv(rig, "[/usr/bin/tini] [--] [/bin/sh] [-c] [cd x && run]");
+    assert_argv(rig, "[/usr/bin/tini] [--] [/bin/bash] [--posix] [-c] [cd x && run]");
 }
 
 static void nothing_to_run_is_an_error(void **state)

@@ -142,6 +142,21 @@ static void bytes_that_are_not_utf8_become_replacement_characters(void **state)
     }
 }
 
+static void a_nul_in_bytes_becomes_a_character_that_can_be_parsed_again(void **state)
+{
+    (void)state;
+    AUTO(json_unref) json_t *value = json_from_bytes(STR("a\0b"));
+    AUTO(json_unref) json_t *again = NULL;
+    AUTO(buf_done) struct buf out = {0};
+    struct err err;
+
+    assert_string_equal(json_string_value(value), "a\xef\xbf\xbd"
+                                                  "b");
+    json_format(value, false, &out);
+    assert_true(json_parse(buf_str(&out), 100, &again, &err));
+    assert_true(json_equal(value, again));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +167,7 @@ int main(void)
         cmocka_unit_test(brackets_inside_text_do_not_count_as_depth),
         cmocka_unit_test(a_getter_says_what_is_wrong),
         cmocka_unit_test(bytes_that_are_not_utf8_become_replacement_characters),
+        cmocka_unit_test(a_nul_in_bytes_becomes_a_character_that_can_be_parsed_again),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
