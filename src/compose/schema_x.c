@@ -48,10 +48,10 @@ static const struct schema_key listen_keys[] = {
 };
 static const struct schema_key x_top_keys[] = {
     {"runtime",
-     SUPPORT_HONOURED,
+     SUPPORT_EMULATED,
      {.type = SCHEMA_TEXT, .words = runtime_words},
      "what runs the services",
-     NULL},
+     "host only, for now: docker, podman and swarm are refused by up"},
     {"domain", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "host name of the system", NULL},
     {"tls",
      SUPPORT_HONOURED,

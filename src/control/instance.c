@@ -383,8 +383,9 @@ void instance_event(struct instance *instance, enum instance_event event, const 
     buf_addf(&text, "%s%s%s", row->why, detail == NULL ? "" : ": ", detail == NULL ? "" : detail);
     log_info("daemon", "%s: %s -> %s: %s", instance->id, instance_state_name(row->from),
              instance_state_name(row->to), buf_text(&text));
-    operation_step(system, instance->made_of->service->name, name, instance_state_name(row->to),
-                   buf_text(&text));
+    if (!instance->is_job) /* a migration tells of itself */
+        operation_step(system, instance->made_of->service->name, name, instance_state_name(row->to),
+                       buf_text(&text));
     actions[row->action](instance);
     system_touch(system);
 }

@@ -103,7 +103,7 @@ host_image_find(struct runtime *runtime, const struct compose_service *service, 
             return &plain;
         err_set(err, ERR_NOT_FOUND,
                 "service '%s' is built from a Dockerfile, which the host runtime cannot do; add "
-                "x-ishizue.host with build and command, or use runtime: docker",
+                "x-ishizue.host with build and command",
                 service->name);
         return NULL;
     }
@@ -115,7 +115,7 @@ host_image_find(struct runtime *runtime, const struct compose_service *service, 
         return &plain;
     err_set(err, ERR_NOT_FOUND,
             "no recipe stands in for the image '%s' of service '%s'; add x-ishizue.host with a "
-            "command, or use runtime: docker",
+            "command, or an image's recipe to the images folder",
             service->image, service->name);
     return NULL;
 }

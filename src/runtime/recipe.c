@@ -124,7 +124,7 @@ bool recipe_find_version(const struct recipe *recipe, const char *image, struct 
         }
     return err_set(err, ERR_INVALID,
                    "image '%s' asks for version " STR_FMT "; this machine's %s is %s; change the "
-                   "tag, install that version, or use runtime: docker",
+                   "tag or install that version",
                    image, STR_ARG(wanted), recipe->name, join(&there, arena));
 }
 
