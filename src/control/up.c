@@ -51,6 +51,10 @@ static void become_wanted(struct operation *operation)
         return;
     }
     operation->reconciling = true;
+    for (size_t i = 0; i < system->wanted->compose->service_count; i++)
+        if (system->wanted->services[i].service->x.provided_by_edge)
+            operation_step(system, system->wanted->services[i].service->name, NULL, "ready",
+                           "by the edge");
     LIST_FOR_EACH (node, &system->instances)
         instance_begin_afresh(CONTAINER_OF(node, struct instance, link));
     daemon_publish(system->daemon);
