@@ -36,8 +36,7 @@ static enum err_code code_of(int status)
     case SQLITE_ERROR:
         return ERR_INVALID;
     case SQLITE_NOMEM:
-        assert(!"out of memory");
-        break;
+        abort(); /* out of memory, as base/base.h has it */
     default:
         break;
     }

@@ -14,6 +14,15 @@
 #include "base/err.h"
 #include "edge/control.h"
 
+/* gcc has macros for it, clang a feature test. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNDER_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNDER_SANITIZER
+#endif
+#endif
+
 /* What threads, OpenSSL, epoll and file serving need. Everything else fails with EPERM and, where
  * the kernel is told to, is logged. */
 static const int allowed[] = {
@@ -96,7 +105,7 @@ static const int allowed[] = {
 
 static bool load_filter(struct err *err)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef UNDER_SANITIZER
     return true; /* the sanitizer's own threads and reports need much more */
 #endif
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -106,7 +115,7 @@ static bool load_filter(struct err *err)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
     for (int family = AF_INET; failed == 0 && family <= AF_INET6; family += AF_INET6 - AF_INET)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0));
     if (failed == 0)
         failed = seccomp_load(filter);
     seccomp_release(filter);

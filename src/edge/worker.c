@@ -126,7 +126,7 @@ static void on_letter(struct mailbox *mailbox, struct letter *letter)
         break;
     case LETTER_IDLE:
     case LETTER_STOPPED:
-        assert(!"a worker's own letter came back");
+        abort(); /* a worker's own letter came back */
     }
 }
 

@@ -291,7 +291,6 @@ static void prepare_spec(struct build *build, const struct build_spec *spec)
 
 static bool prepare_cache(const struct build *build, struct err *err)
 {
-    AUTO(arena_done) struct arena arena = {0};
     const struct compose_texts volumes = {(const char *[]){"/cache"}, 1};
     struct runtime_mount cache = {.source = build->plan.cache, .target = "/cache", .own = true};
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -225,6 +226,31 @@ def test_the_daemon_ends_when_asked_by_a_signal_and_leaves_what_runs(system, mac
     assert running(system) == before
 
 
+def test_one_system_that_cannot_be_read_does_not_stop_the_others(make_system, machine):
+    machine.expect_log(r"st-broken")
+    good = make_system({"services": {"a": sleeper()}})
+    broken = make_system({"services": {"a": sleeper()}}, name="st-broken")
+    good.up()
+    broken.up()
+    before = running(good)
+    machine.ok("daemon", "stop")
+    with sqlite3.connect(machine.state / "state.db") as database:
+        kept = database.execute("select number, config from releases where system = 'st-broken'"
+                                ).fetchall()
+        database.execute("update releases set config = '{' where system = 'st-broken'")
+    database.close()
+    machine.ok("daemon")
+    assert running(good) == before
+    assert "was up already" in good.up().out
+    machine.ok("daemon", "stop")
+    with sqlite3.connect(machine.state / "state.db") as database:
+        database.executemany("update releases set config = ? where system = 'st-broken' "
+                             "and number = ?", [(config, number) for number, config in kept])
+    database.close()
+    machine.ok("daemon")
+    assert broken.instance("a")["state"] == "ready"
+
+
 def test_a_second_daemon_for_the_same_folder_refuses_to_start(machine):
     second = machine.run("daemon", "--foreground", timeout=15)
     assert second.status == 1 and "another daemon" in second.err
@@ -284,4 +310,4 @@ def test_many_ups_and_downs_leave_nothing(system, machine):
     for _ in range(5):
         system.up()
         system.down("-v")
-    assert os.listdir(machine.state / "volumes") == []
+    assert not [name for name in os.listdir(machine.state / "volumes") if system.name in name]
