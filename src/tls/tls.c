@@ -182,8 +182,7 @@ static SSL_CTX *context_new(struct err *err)
     char groups[] = "X25519:P-256:P-384"; /* the macro casts const away */
 
     if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(ctx, ciphers) != 1 ||
-        SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
+        SSL_CTX_set_cipher_list(ctx, ciphers) != 1 || SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
         SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"ishizue", 7) != 1 ||
         SSL_CTX_set_tlsext_ticket_keys(ctx, ticket_keys, sizeof ticket_keys) != 1) {
         SSL_CTX_free(ctx);
