@@ -12,7 +12,7 @@
 #include "guard/local_ca.h"
 #include "io/socket.h"
 
-enum { API_BODY_LIMIT = 16 << 20 };
+enum { API_BODY_LIMIT = 16 << 20, MILLISECONDS_MAX = 86400000 };
 
 /* ---- answers ---- */
 
@@ -177,7 +177,8 @@ void api_stream_refuse(struct subscriber *subscriber, const struct err *err)
 /* Milliseconds under <key>, or <otherwise> when absent or null. */
 static uint64_t milliseconds(const struct api_call *call, const char *key, uint64_t otherwise)
 {
-    return json_find_u64(call->body, key, otherwise);
+    uint64_t value = json_find_u64(call->body, key, otherwise);
+    return value == otherwise ? value : MIN(value, (uint64_t)MILLISECONDS_MAX);
 }
 
 static void post_up(struct api_call *call)
@@ -189,6 +190,11 @@ static void post_up(struct api_call *call)
     struct err err;
 
     if (!json_get_text(call->body, "directory", &directory, &err)) {
+        api_refuse(call, &err);
+        return;
+    }
+    if (directory[0] != '/') {
+        err_set(&err, ERR_INVALID, "'directory' must be an absolute path");
         api_refuse(call, &err);
         return;
     }

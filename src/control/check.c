@@ -175,8 +175,12 @@ static void on_due(struct timer *timer, uint64_t now_ns)
     struct instance *instance = CONTAINER_OF(timer, struct instance, check_timer);
     struct figures figures = figures_of(instance);
 
-    (void)now_ns;
     instance->checks++;
+    if (instance->state == INSTANCE_WARMING && check_exists(instance) &&
+        now_ns >= instance->check_deadline_ns + (figures.timeout_ms + 1000) * NS_PER_MS) {
+        judge(instance, false, "the check was not answered");
+        return;
+    }
     if (!check_exists(instance)) {
         instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
         return;

@@ -277,6 +277,10 @@ static void on_instance_exit(void *arg, const char *id)
             return;
         }
     }
+    struct err err; /* one that nobody knows, see look_at_listed() */
+    if (daemon->unreadable.live == 0 &&
+        !daemon->runtime->ops->remove(daemon->runtime, id, remove_stranger, NULL, &err))
+        log_warn("daemon", "%s: %s", id, err.text);
 }
 
 static bool reopen_log(void *arg, struct err *err)

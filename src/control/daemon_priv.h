@@ -66,10 +66,12 @@ struct operation {
     uint64_t started_ns;
     struct list subscribers;
     struct timer timeout;
-    bool reconciling;    /* the preparations are over, the plan decides */
-    bool changed;        /* something was done */
-    bool remove_volumes; /* DOWN */
-    uint64_t grace_ms;   /* -t; UINT64_MAX: what the file says */
+    struct timer settling; /* the edge has to apply the last table before it ends */
+    bool settled;          /* it had long enough */
+    bool reconciling;      /* the preparations are over, the plan decides */
+    bool changed;          /* something was done */
+    bool remove_volumes;   /* DOWN */
+    uint64_t grace_ms;     /* -t; UINT64_MAX: what the file says */
     /* UP and RESTART */
     struct release *candidate; /* not wanted yet */
     bool force_recreate;
@@ -219,6 +221,10 @@ struct edge_listener_wish {
 /* The listeners <compose> asks for, in <arena>. */
 size_t edge_table_wishes(const struct compose *compose, struct arena *arena,
                          struct edge_listener_wish **ret);
+/* Would the edge take the routes of <candidate>? Names the first thing that it would refuse, such
+ * as a name that there is no certificate for. Its ports are reserved. */
+MUST_CHECK bool edge_table_check(struct daemon *daemon, const struct release *candidate,
+                                 struct err *err);
 /* The whole table; descriptors of static folders are appended to <fds>. */
 json_t *edge_table_make(struct daemon *daemon, uint64_t generation, int *fds, size_t *fd_count);
 /* "https://eshop.localhost:8443/", ... as a JSON list. */
@@ -238,6 +244,8 @@ uint32_t edge_link_listener_id(const struct edge_link *link, const char *ip, uin
 /* False when no edge is there: the probe will not be answered. */
 bool edge_link_probe(struct edge_link *link, const struct instance *instance, uint32_t check,
                      const char *path, uint16_t port, uint64_t timeout_ms);
+/* Does the edge work by the table that was sent last? True without an edge. */
+bool edge_link_is_settled(const struct edge_link *link);
 /* Keeps the access log within its bounds. */
 void edge_link_housekeeping(struct edge_link *link, uint64_t now_ns);
 pid_t edge_link_pid(const struct edge_link *link);

@@ -9,8 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -36,6 +39,10 @@ static bool send_json(struct edge_link *link, json_t *json, const int *fds, size
     if (!watch_is_active(&link->channel))
         return false;
     json_format(owned, false, &text);
+    if (text.len > CHANNEL_MAX_BYTES) {
+        log_error("daemon", "edge: a message of %zu bytes was not sent", text.len);
+        return false;
+    }
     if (channel_send(link->channel.fd, buf_str(&text), fds, count, &err))
         return true;
     log_error("daemon", "edge: %s", err.text);
@@ -46,10 +53,25 @@ static void send_listeners(struct edge_link *link)
 {
     for (size_t i = 0; i < link->held.len; i++) {
         struct held *held = &link->held.ptr[i];
-        if (!held->sent)
+        if (held->named && !held->sent)
             held->sent =
                 send_json(link, json_pack("{s:s, s:i}", "type", "listener", "id", (int)held->id),
                           held->fds, (size_t)link->workers);
+    }
+}
+
+/* The listeners that <table> names. The edge closes its copies of the others. */
+static void mark_named(struct edge_link *link, const json_t *table)
+{
+    const json_t *row;
+    size_t index;
+
+    for (size_t i = 0; i < link->held.len; i++)
+        link->held.ptr[i].named = false;
+    json_array_foreach(json_object_get(table, "listeners"), index, row)
+    {
+        for (size_t i = 0; i < link->held.len; i++)
+            link->held.ptr[i].named |= link->held.ptr[i].id == json_find_u64(row, "id", 0);
     }
 }
 
@@ -63,6 +85,8 @@ static void send_table(struct edge_link *link)
 
     AUTO(json_unref)
     json_t *table = edge_table_make(link->daemon, ++link->generation, fds + 1, &folders);
+    mark_named(link, table);
+    send_listeners(link);
     json_format(table, false, &text);
     fds[0] = channel_memfd("ishizue-table", buf_str(&text), &err);
     count += folders;
@@ -73,6 +97,8 @@ static void send_table(struct edge_link *link)
             link,
             json_pack("{s:s, s:I}", "type", "table", "generation", (json_int_t)link->generation),
             fds, count);
+    for (size_t i = 0; i < link->held.len; i++)
+        link->held.ptr[i].sent &= link->held.ptr[i].named;
     explicit_bzero(text.ptr, text.len); /* private keys */
     for (size_t i = 0; i < count; i++)
         fd_close(fds[i]);
@@ -83,7 +109,6 @@ void edge_link_publish(struct edge_link *link)
     edge_listeners_prune(link);
     if (!watch_is_active(&link->channel))
         return;
-    send_listeners(link);
     send_table(link);
 }
 
@@ -134,17 +159,57 @@ static void on_probe_event(struct edge_link *link, const json_t *event)
 
 /* ---- events ---- */
 
+static void touch_waiting(struct edge_link *link)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&link->daemon->systems, &i)) != NULL;) {
+        struct system *system = entry->value;
+        if (system->operation != NULL)
+            system_touch(system);
+    }
+}
+
+static void on_applied(struct edge_link *link, const json_t *event)
+{
+    uint64_t generation = json_find_u64(event, "generation", 0);
+
+    link->applied = MAX(link->applied, MIN(generation, link->generation));
+    link->healing = false;
+    touch_waiting(link);
+}
+
+bool edge_link_is_settled(const struct edge_link *link)
+{
+    return !watch_is_active(&link->channel) || link->applied >= link->generation;
+}
+
 static void on_refused(struct edge_link *link, const json_t *event)
 {
-    (void)link;
     log_error("daemon", "edge: table %llu was refused: %s",
               (unsigned long long)json_find_u64(event, "generation", 0),
               json_find_text(event, "error", "?"));
+    if (link->healing)
+        return;
+    link->healing = true; /* once: the sockets may be what it lacks */
+    for (size_t i = 0; i < link->held.len; i++)
+        link->held.ptr[i].sent = false;
+    daemon_publish(link->daemon);
 }
 
 static void on_idle(struct edge_link *link, const json_t *event)
 {
     publish_drained(link->daemon, json_find_text(event, "target", ""));
+}
+
+/* The edge reads what comes from the net: what it sends is looked at like that. */
+static bool is_tcp_listener(int fd)
+{
+    int listening = 0, protocol = 0;
+    socklen_t len = sizeof listening;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening != 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP;
 }
 
 /* From an edge that a former daemon started: the sockets it accepts on. */
@@ -155,8 +220,14 @@ static void on_listener(struct edge_link *link, const json_t *event)
     union socket_address address = {0};
     socklen_t len = sizeof address;
 
-    if (message->fd_count != (size_t)link->workers ||
-        getsockname(message->fds[0], &address.any, &len) != 0)
+    if (link->child != NULL || !link->introduced || link->held.len >= link->announced ||
+        message->fd_count != (size_t)link->workers || message->fd_count > ARRAY_LEN(held.fds))
+        return; /* one that we started has no sockets but ours */
+    for (size_t i = 0; i < message->fd_count; i++)
+        if (!is_tcp_listener(message->fds[i]))
+            return;
+    if (getsockname(message->fds[0], &address.any, &len) != 0 ||
+        (address.any.sa_family != AF_INET && address.any.sa_family != AF_INET6))
         return;
     (void)socket_address_format_ip(&address, held.ip);
     held.port = socket_address_port(&address);
@@ -168,11 +239,16 @@ static void on_listener(struct edge_link *link, const json_t *event)
 
 static void on_hello(struct edge_link *link, const json_t *event)
 {
+    uint64_t workers = json_find_u64(event, "workers", 0);
+
+    if (link->child != NULL || link->introduced || workers < 1 || workers > WORKERS_MAX)
+        return; /* one that we started has nothing to introduce */
     link->pid = (pid_t)json_find_u64(event, "pid", 0);
-    link->generation = json_find_u64(event, "generation", 0);
-    link->workers = (int)json_find_u64(event, "workers", 1);
+    link->generation = MIN(json_find_u64(event, "generation", 0), (uint64_t)INT64_MAX / 2);
+    link->applied = link->generation;
+    link->workers = (int)workers;
     link->announced = (size_t)json_find_u64(event, "listeners", 0);
-    link->introduced = link->workers >= 1 && link->workers <= WORKERS_MAX;
+    link->introduced = true;
 }
 
 static const struct {
@@ -180,7 +256,7 @@ static const struct {
     void (*fn)(struct edge_link *link, const json_t *event);
 } edge_events[] = {
     {"hello", on_hello},     {"listener", on_listener}, {"probe", on_probe_event},
-    {"refused", on_refused}, {"idle", on_idle},
+    {"applied", on_applied}, {"refused", on_refused},   {"idle", on_idle},
 };
 
 static void on_message(struct edge_link *link)
@@ -403,6 +479,39 @@ static void edge_gone(struct edge_link *link)
 
 /* ---- open and close ---- */
 
+/* Not through the loop: nothing else may happen before what runs was adopted. */
+static void hear_introduction(struct edge_link *link, int fd)
+{
+    uint64_t deadline_ns = clock_now_ns() + HELLO_MS * NS_PER_MS;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    struct err err;
+
+    while (!(link->introduced && link->held.len >= link->announced) &&
+           clock_now_ns() < deadline_ns) {
+        enum channel_result result = channel_receive(fd, &link->message, &err);
+        if (result == CHANNEL_MESSAGE)
+            on_message(link);
+        else if (result == CHANNEL_EMPTY)
+            (void)poll(&poll_fd, 1, 100);
+        else
+            return;
+    }
+}
+
+/* It would keep the ports and serve an old table for ever. */
+static void end_silent_edge(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.pid <= 1)
+        return;
+    AUTO(fd_close) int process = (int)syscall(SYS_pidfd_open, peer.pid, 0);
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+    if (process >= 0 && syscall(SYS_pidfd_send_signal, process, SIGKILL, NULL, 0) == 0)
+        (void)poll(&ended, 1, HELLO_MS);
+}
+
 /* Connects to an edge that outlived its daemon and hears which sockets it has. */
 static bool find_edge(struct edge_link *link)
 {
@@ -416,13 +525,12 @@ static bool find_edge(struct edge_link *link)
         fd_close(fd);
         return false;
     }
-    uint64_t deadline_ns = clock_now_ns() + HELLO_MS * NS_PER_MS;
-    while (!(link->introduced && link->held.len >= link->announced) &&
-           watch_is_active(&link->channel) && clock_now_ns() < deadline_ns)
-        loop_round(link->daemon->loop, 100);
-    if (!link->introduced)
+    hear_introduction(link, fd);
+    if (!link->introduced) {
+        log_warn("daemon", "edge: the one that runs does not answer and is ended");
+        end_silent_edge(fd);
         close_channel(link);
-    timer_clear(&link->restart_timer); /* it may have ended right then */
+    }
     return link->introduced;
 }
 
@@ -434,6 +542,9 @@ static void reserve_all(struct edge_link *link)
     for (size_t i = 0; (entry = map_next(&link->daemon->systems, &i)) != NULL;) {
         const struct system *system = entry->value;
         if (system->wanted != NULL && !edge_link_reserve(link, system->wanted, &err))
+            log_error("daemon", "%s: %s", system->name, err.text);
+        if (system->current != NULL && system->current != system->wanted &&
+            !edge_link_reserve(link, system->current, &err))
             log_error("daemon", "%s: %s", system->name, err.text);
     }
 }

@@ -28,6 +28,7 @@ struct held {
     char ip[SOCKET_TEXT_BYTES];
     int fds[WORKERS_MAX];
     bool sent;   /* to the edge that runs */
+    bool named;  /* by the table that was sent last */
     bool wanted; /* scratch: by a release that counts */
 };
 
@@ -47,7 +48,9 @@ struct edge_link {
     bool introduced;  /* an edge found running has said who it is */
     size_t announced; /* the listeners it has */
     uint64_t started_ns;
-    uint64_t generation;
+    uint64_t generation; /* of the table that was sent last */
+    bool healing;        /* after a table was refused, everything was sent again */
+    uint64_t applied;    /* the newest the edge works by */
     uint64_t restart_ms; /* pause before the next start */
     struct timer restart_timer;
     uint32_t last_id;

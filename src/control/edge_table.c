@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "edge/table.h"
 #include "guard/local_ca.h"
 #include "io/channel.h"
 
@@ -271,101 +272,140 @@ static json_t *names_json(const char *const *names, size_t count)
     return list;
 }
 
-static void add_own_certificate(struct making *making, const struct system *system,
-                                const char *const *names, size_t count)
+static bool add_own_certificate(struct making *making, const struct system *system,
+                                const char *const *names, size_t count, struct err *err)
 {
     struct local_ca_request request = {.id = system->name, .names = names, .name_count = count};
     AUTO(local_ca_leaf_done) struct local_ca_leaf leaf = {0};
-    struct err err;
 
-    if (!local_ca_issue(making->daemon->ca, &request, clock_wall_ms(), &leaf, &err)) {
-        log_error("daemon", "%s: certificate: %s", system->name, err.text);
-        return;
-    }
+    for (size_t i = 0; i < count; i++)
+        if (!local_ca_covers(str_of(names[i])))
+            return err_set(err, ERR_INVALID,
+                           "there is no certificate for '%s': write x-ishizue.tls: {certificate, "
+                           "key}; only names below localhost, test and internal get one made",
+                           names[i]);
+    if (!local_ca_issue(making->daemon->ca, &request, clock_wall_ms(), &leaf, err))
+        return false;
     (void)json_array_append_new(making->certificates,
                                 json_pack("{s:o, s:s%, s:s%}", "names", names_json(names, count),
                                           "certificate", leaf.certificate_pem.ptr,
                                           leaf.certificate_pem.len, "key", leaf.key_pem.ptr,
                                           leaf.key_pem.len));
+    return true;
 }
 
-static void add_given_certificate(struct making *making, const struct system *system,
-                                  const struct compose *compose, const char *const *names,
-                                  size_t count)
+static bool add_given_certificate(struct making *making, const struct compose *compose,
+                                  const char *const *names, size_t count, struct err *err)
 {
     AUTO(buf_done) struct buf certificate = {0}, key = {0};
-    struct err err;
 
-    if (!file_read(compose->x.tls_certificate, CERTIFICATE_FILE_LIMIT, &certificate, &err) ||
-        !file_read(compose->x.tls_key, CERTIFICATE_FILE_LIMIT, &key, &err)) {
-        log_error("daemon", "%s: certificate: %s", system->name, err.text);
-        return;
-    }
+    if (!file_read(compose->x.tls_certificate, CERTIFICATE_FILE_LIMIT, &certificate, err) ||
+        !file_read(compose->x.tls_key, CERTIFICATE_FILE_LIMIT, &key, err))
+        return false;
     (void)json_array_append_new(making->certificates,
                                 json_pack("{s:o, s:s, s:s}", "names", names_json(names, count),
                                           "certificate", buf_text(&certificate), "key",
                                           buf_text(&key)));
     explicit_bzero(key.ptr, key.cap);
+    return true;
 }
 
-static void add_certificates(struct making *making, const struct system *system,
-                             const struct compose *compose)
+static bool add_certificates(struct making *making, const struct system *system,
+                             const struct compose *compose, struct err *err)
 {
     const char *names[LOCAL_CA_NAMES_MAX];
     size_t count = certificate_names(compose, names, ARRAY_LEN(names));
 
     if (compose->x.tls == TLS_OFF)
-        return;
+        return true;
     if (count == 0)
         names[count++] = "localhost";
-    if (compose->x.tls == TLS_FILES)
-        add_given_certificate(making, system, compose, names, count);
-    else
-        add_own_certificate(making, system, names, count);
+    if (compose->x.tls == TLS_FILES ? add_given_certificate(making, compose, names, count, err)
+                                    : add_own_certificate(making, system, names, count, err))
+        return true;
+    return err_prefix(err, "x-ishizue.tls");
 }
 
 /* ---- all of it ---- */
 
-static void add_system(struct making *making, struct system *system)
+/* Without a certificate the system has no https; the error says why. */
+static bool add_system(struct making *making, struct system *system, const struct release *release,
+                       struct err *err)
 {
-    const struct release *release = system->wanted;
     struct edge_listener_wish *wishes;
     AUTO(json_unref) json_t *routed = json_array();
-    bool has_https = false;
+    bool has_https = false, certified = true;
 
-    if (release == NULL)
-        return;
     size_t count = edge_table_wishes(release->compose, &making->arena, &wishes);
-    for (size_t i = 0; i < count; i++) {
-        add_wished(making, system, &wishes[i], routed);
+    for (size_t i = 0; i < count; i++)
         has_https |= strcmp(wishes[i].kind, "https") == 0;
-    }
     if (has_https)
-        add_certificates(making, system, release->compose);
+        certified = add_certificates(making, system, release->compose, err);
+    for (size_t i = 0; i < count; i++)
+        if (certified || strcmp(wishes[i].kind, "https") != 0)
+            add_wished(making, system, &wishes[i], routed);
     if (json_array_size(routed) > 0)
         for (size_t i = 0; i < release->compose->x.route_count; i++)
             add_route(making, system, release->compose, &release->compose->x.routes[i], routed);
+    return certified;
+}
+
+static struct making making_new(struct daemon *daemon, int *fds, size_t *fd_count)
+{
+    return (struct making){.daemon = daemon,
+                           .listeners = json_array(),
+                           .certificates = json_array(),
+                           .upstreams = json_array(),
+                           .routes = json_array(),
+                           .fds = fds,
+                           .fd_count = fd_count};
+}
+
+/* Ends <making>. */
+static json_t *making_end(struct making *making, uint64_t generation)
+{
+    map_done(&making->upstream_numbers);
+    map_done(&making->seen);
+    arena_done(&making->arena);
+    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "generation", (json_int_t)generation, "listeners",
+                     making->listeners, "certificates", making->certificates, "upstreams",
+                     making->upstreams, "routes", making->routes);
+}
+
+bool edge_table_check(struct daemon *daemon, const struct release *candidate, struct err *err)
+{
+    int fds[CHANNEL_MAX_FDS];
+    size_t fd_count = 0;
+    struct making making = making_new(daemon, fds, &fd_count);
+    struct system system = {.daemon = daemon};
+    AUTO(buf_done) struct buf text = {0};
+    struct table *table = NULL;
+
+    str_format(system.name, sizeof system.name, "%s", candidate->compose->name);
+    list_init(&system.instances);
+    bool good = add_system(&making, &system, candidate, err);
+    AUTO(json_unref) json_t *json = making_end(&making, 1);
+    json_format(json, false, &text);
+    good = good && table_read(buf_str(&text), fds, fd_count, &table, err);
+    explicit_bzero(text.ptr, text.len); /* private keys */
+    for (size_t i = 0; table == NULL && i < fd_count; i++)
+        fd_close(fds[i]);
+    table_unref(table);
+    return good;
 }
 
 json_t *edge_table_make(struct daemon *daemon, uint64_t generation, int *fds, size_t *fd_count)
 {
-    struct making making = {.daemon = daemon,
-                            .listeners = json_array(),
-                            .certificates = json_array(),
-                            .upstreams = json_array(),
-                            .routes = json_array(),
-                            .fds = fds,
-                            .fd_count = fd_count};
+    struct making making = making_new(daemon, fds, fd_count);
     struct map_entry *entry;
+    struct err err;
 
-    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
-        add_system(&making, entry->value);
-    map_done(&making.upstream_numbers);
-    map_done(&making.seen);
-    arena_done(&making.arena);
-    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "generation", (json_int_t)generation, "listeners",
-                     making.listeners, "certificates", making.certificates, "upstreams",
-                     making.upstreams, "routes", making.routes);
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
+        struct system *system = entry->value;
+        if (system->wanted != NULL && !add_system(&making, system, system->wanted, &err))
+            log_error("daemon", "%s: no https: %s", system->name, err.text);
+    }
+    return making_end(&making, generation);
 }
 
 json_t *edge_table_addresses(const struct system *system)

@@ -14,7 +14,14 @@
 
 /* Docker's figures: 100 ms, doubled each time, at most a minute, forgotten after
  * ten seconds of life. */
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 60000, STABLE_MS = 10000, DRAIN_MAX_MS = 600000 };
+enum {
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_MAX_MS = 60000,
+    STABLE_MS = 10000,
+    DRAIN_MAX_MS = 600000,
+    REMOVE_TRIES = 5,
+    REMOVE_PAUSE_MS = 1000
+};
 
 struct instance *system_find_instance(const struct system *system, const char *id)
 {
@@ -249,13 +256,25 @@ static void act_term(struct instance *instance)
 
 static void act_kill(struct instance *instance)
 {
+    struct runtime *runtime = instance->system->daemon->runtime;
+    struct runtime_status status = {0};
+    struct err err;
+
+    if (runtime->ops->inspect(runtime, instance->id, &status, &err) &&
+        status.state != RUNTIME_RUNNING) {
+        instance_exited(instance); /* its end was not noticed */
+        return;
+    }
     set_timer(instance, 5000); /* asked again if the kernel takes its time */
     send_signal(instance, SIGKILL);
 }
 
 static void on_nothing_to_drain(struct deferred *deferred)
 {
-    instance_event(CONTAINER_OF(deferred, struct instance, drained), INSTANCE_ON_DRAINED, NULL);
+    struct instance *instance = CONTAINER_OF(deferred, struct instance, drained);
+
+    if (!instance->at_edge) /* this round's table may have told the edge of it after all */
+        instance_event(instance, INSTANCE_ON_DRAINED, NULL);
 }
 
 /* The edge answers with "idle" when the last request has ended. What it was never told of is
@@ -282,6 +301,8 @@ static void act_backoff(struct instance *instance)
     daemon_publish(instance->system->daemon);
 }
 
+static void on_remove_again(struct timer *timer, uint64_t now_ns);
+
 static void on_removed(void *arg, const struct err *err)
 {
     struct late *late = arg;
@@ -292,8 +313,12 @@ static void on_removed(void *arg, const struct err *err)
         return;
     struct daemon *daemon = instance->system->daemon;
     struct err failure;
-    if (err != NULL)
-        log_warn("daemon", "%s: cannot remove all of it: %s", instance->id, err->text);
+    if (err != NULL && instance->remove_tries++ < REMOVE_TRIES) {
+        log_warn("daemon", "%s: cannot remove all of it, tried again: %s", instance->id, err->text);
+        timer_set(daemon->loop, &instance->timer,
+                  loop_now_ns(daemon->loop) + REMOVE_PAUSE_MS * NS_PER_MS, on_remove_again);
+        return;
+    }
     if (!state_delete_instance(daemon->state, instance->id, &failure) ||
         !state_forget_address(daemon->state, instance->id, &failure))
         log_error("daemon", "%s: %s", instance->id, failure.text);
@@ -310,6 +335,12 @@ static void act_remove(struct instance *instance)
     daemon_publish(daemon);
     if (!daemon->runtime->ops->remove(daemon->runtime, instance->id, on_removed, late, &err))
         on_removed(late, &err);
+}
+
+static void on_remove_again(struct timer *timer, uint64_t now_ns)
+{
+    (void)now_ns;
+    act_remove(CONTAINER_OF(timer, struct instance, timer));
 }
 
 static void act_settle(struct instance *instance)
@@ -347,8 +378,8 @@ static void note(struct instance *instance, enum instance_event event)
     struct loop *loop = instance->system->daemon->loop;
     bool ended = event == INSTANCE_ON_EXIT_AGAIN || event == INSTANCE_ON_EXIT_FINAL;
 
-    if (event == INSTANCE_ON_STOP)
-        instance->stopped = true;
+    if (event == INSTANCE_ON_STOP || event == INSTANCE_ON_START)
+        instance->stopped = event == INSTANCE_ON_STOP;
     if (ended && instance->started_ns != 0 &&
         loop_now_ns(loop) - instance->started_ns > STABLE_MS * NS_PER_MS)
         instance->failures = 0;

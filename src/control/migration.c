@@ -39,8 +39,10 @@ enum plan_migration migration_state(const struct system *system, size_t service)
     const struct instance *job = find_job(system, made);
     if (job == NULL)
         return PLAN_MIGRATION_NEEDED;
-    return job->state == INSTANCE_EXITED && !job->stopped ? PLAN_MIGRATION_FAILED
-                                                          : PLAN_MIGRATION_RUNS;
+    if (job->stopped)
+        return PLAN_MIGRATION_RUNS; /* on its way out */
+    return job->state == INSTANCE_EXITED || job->failures >= PLAN_FAILURES ? PLAN_MIGRATION_FAILED
+                                                                           : PLAN_MIGRATION_RUNS;
 }
 
 void migration_start(struct system *system, size_t service)
@@ -63,7 +65,9 @@ void migration_ended(struct instance *job)
     const char *service = job->made_of->service->name;
     struct err err;
 
-    if (job->exit_status == 0 && !job->stopped) {
+    if (job->stopped)
+        return; /* nobody waits for it any more */
+    if (job->exit_status == 0) {
         if (!state_mark_migrated(system->daemon->state, system->name, service, job->made_of->hash,
                                  &err))
             log_error("daemon", "%s: %s", job->id, err.text);

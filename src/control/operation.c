@@ -138,7 +138,10 @@ void operation_end(struct operation *operation, const struct err *err)
         subscriber->gone(subscriber);
     }
     system->operation = NULL;
+    daemon_publish(system->daemon); /* ports that only a candidate asked for are let go */
+    system_touch(system);
     timer_clear(&operation->timeout);
+    timer_clear(&operation->settling);
     release_unref(operation->candidate);
     for (char **one = operation->environment; one != NULL && *one != NULL; one++)
         free(*one);

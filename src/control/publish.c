@@ -175,9 +175,11 @@ void publish_edge_lost(struct daemon *daemon)
 
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
         struct system *system = entry->value;
-        LIST_FOR_EACH (node, &system->instances)
+        LIST_FOR_EACH (node, &system->instances) {
+            CONTAINER_OF(node, struct instance, link)->at_edge = false;
             instance_event(CONTAINER_OF(node, struct instance, link), INSTANCE_ON_DRAINED,
                            "the edge ended");
+        }
     }
 }
 

@@ -5,10 +5,13 @@
  */
 #include "base/base.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
 #include "control/state.h"
+
+enum { SETTLING_MS = 2000 };
 
 /* ---- view ---- */
 
@@ -76,11 +79,8 @@ static void add_wanted(struct reconcile_view *view, const struct system *system)
 
 static void add_instance(struct reconcile_view *view, struct instance *instance)
 {
-    size_t known = view->service_count;
     size_t service = view_service(view, instance->made_of->service->name);
 
-    if (service == known)
-        add_dependencies(view, &view->services[service], instance->made_of->service);
     view->real[view->instance_count] = instance;
     view->instances[view->instance_count++] = (struct plan_instance){
         .id = instance->id,
@@ -107,10 +107,16 @@ void reconcile_view_init(struct reconcile_view *view, const struct system *syste
     view->real = ARENA_ARRAY(&view->arena, struct instance *, instances + 1);
     if (system->wanted != NULL)
         add_wanted(view, system);
+    size_t wanted = view->service_count;
     LIST_FOR_EACH (node, &system->instances) {
         struct instance *instance = CONTAINER_OF(node, struct instance, link);
         if (!instance->is_job)
             add_instance(view, instance);
+    }
+    for (size_t i = 0; i < view->instance_count; i++) { /* left-over services: all are known now */
+        struct plan_service *row = &view->services[view->instances[i].service];
+        if (view->instances[i].service >= wanted && row->deps == NULL)
+            add_dependencies(view, row, view->real[i]->made_of->service);
     }
 }
 
@@ -125,6 +131,10 @@ static void create(struct system *system, const char *service, uint32_t number)
     struct instance *instance = instance_new(system, system->wanted, index, number, false, &err);
     if (instance == NULL) {
         log_error("daemon", "%s/%s: %s", system->name, service, err.text);
+        if (system->operation != NULL) {
+            operation_fail(system->operation, &err, NULL);
+            system_touch(system);
+        }
         return;
     }
     instance_event(instance, INSTANCE_ON_START, NULL);
@@ -236,6 +246,29 @@ static void conclude_without_operation(struct system *system, const struct recon
         daemon_forget_system(system->daemon, system);
 }
 
+static void on_settling_over(struct timer *timer, uint64_t now_ns)
+{
+    struct operation *operation = CONTAINER_OF(timer, struct operation, settling);
+
+    (void)now_ns;
+    operation->settled = true;
+    system_touch(operation->system);
+}
+
+/* "Up" means that the next request is answered: the edge must work by the last table. It says so
+ * within milliseconds; one that does not is not waited for long. */
+static bool has_settled(struct operation *operation)
+{
+    struct daemon *daemon = operation->system->daemon;
+
+    if (operation->settled || (!daemon->publishing.pending && edge_link_is_settled(daemon->edge)))
+        return true;
+    if (!timer_is_set(&operation->settling))
+        timer_set(daemon->loop, &operation->settling,
+                  loop_now_ns(daemon->loop) + SETTLING_MS * NS_PER_MS, on_settling_over);
+    return false;
+}
+
 static void conclude(struct system *system, const struct reconcile_view *view,
                      const struct plan *plan)
 {
@@ -260,10 +293,12 @@ static void conclude(struct system *system, const struct reconcile_view *view,
         down_finish(operation);
         return;
     }
-    if (operation->failure == NULL)
+    if (operation->failure == NULL) {
         system_set_current(system, system->wanted);
+        if (!has_settled(operation))
+            return;
+    }
     operation_end(operation, operation->failure);
-    system_touch(system); /* jobs of a failed release, an empty system */
 }
 
 static void on_reconcile(struct deferred *deferred)
@@ -277,7 +312,8 @@ static void on_reconcile(struct deferred *deferred)
     plan_make(view.services, view.service_count, view.instances, view.instance_count, plan);
     if (jobs_left && plan->verdict == PLAN_CONVERGED)
         plan->verdict = PLAN_WORKING;
-    bool gives_up = system->operation != NULL && plan->verdict == PLAN_FAILED;
+    bool gives_up =
+        system->operation != NULL && system->operation->reconciling && plan->verdict == PLAN_FAILED;
     for (size_t i = 0; !gives_up && i < plan->step_count; i++)
         take_step(system, &view, &plan->steps[i]);
     if (system->operation != NULL)

@@ -12,6 +12,8 @@
 #include "control/state.h"
 #include "json/json.h"
 
+enum { VOLUME_NAME_MAX = 128, REPLICAS_MAX = 100, HEALTH_PATH_MAX = 1024 };
+
 size_t release_find(const struct release *release, const char *name)
 {
     for (size_t i = 0; release != NULL && i < release->compose->service_count; i++)
@@ -35,17 +37,53 @@ void release_unref(struct release *release)
 }
 AUTO_TYPE(struct release *, release_unref)
 
-struct release *release_new(struct str config, const char *directory, struct runtime *runtime,
-                            struct err *err)
+/* A volume's name is a folder's: it must not lead anywhere else. */
+static bool check_volume_name(const char *name, struct err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789_.-";
+    size_t len = strlen(name);
+
+    if (len > 0 && len <= VOLUME_NAME_MAX && name[0] != '.' && name[0] != '-' &&
+        strspn(name, allowed) == len)
+        return true;
+    return err_set(err, ERR_INVALID,
+                   "'%.128s' is no name of a volume: 1 to %d letters, digits, _ . and -, not "
+                   "starting with . or -",
+                   name, VOLUME_NAME_MAX);
+}
+
+static bool check_release(const struct compose *compose, struct err *err)
+{
+    for (size_t i = 0; i < compose->volume_count; i++)
+        if (!check_volume_name(compose->volumes[i].name, err))
+            return err_prefix(err, "volumes.%s.name", compose->volumes[i].key);
+    for (size_t i = 0; i < compose->service_count; i++) {
+        const struct compose_service *service = &compose->services[i];
+        if (service->replicas > REPLICAS_MAX)
+            return err_set(err, ERR_LIMIT, "services.%s: %u replicas are more than %d",
+                           service->name, service->replicas, REPLICAS_MAX);
+        if (service->x.health.path != NULL && strlen(service->x.health.path) > HEALTH_PATH_MAX)
+            return err_set(err, ERR_LIMIT, "services.%s.x-ishizue.health.path is longer than %d",
+                           service->name, HEALTH_PATH_MAX);
+    }
+    return true;
+}
+
+/* What stands for an image that is not known any more: its instances go on and can be ended. */
+static const struct runtime_image unknown_image;
+
+static struct release *make_release(struct str config, const char *directory,
+                                    struct runtime *runtime, bool stored, struct err *err)
 {
     AUTO(release_unref) struct release *release = NEW(struct release);
     struct compose *compose = NULL;
-    struct compose_options options = {.working_dir = directory};
     struct compose_diags *diags = mem_new(sizeof *diags);
 
     release->refs = 1;
-    bool loaded = compose_load_resolved(config, options.working_dir, &release->arena, &compose,
-                                        NULL, diags, err);
+    bool loaded =
+        compose_load_resolved(config, directory, &release->arena, &compose, NULL, diags, err) &&
+        check_release(compose, err);
     free(diags);
     if (!loaded)
         return NULL;
@@ -59,12 +97,20 @@ struct release *release_new(struct str config, const char *directory, struct run
         if (made->service->x.provided_by_edge)
             continue;
         made->image = runtime->ops->image_find(runtime, made->service, err);
+        if (made->image == NULL && stored)
+            made->image = &unknown_image;
         if (made->image == NULL) {
             err_prefix(err, "services.%s", made->service->name);
             return NULL;
         }
     }
     return TAKE(release);
+}
+
+struct release *release_new(struct str config, const char *directory, struct runtime *runtime,
+                            struct err *err)
+{
+    return make_release(config, directory, runtime, false, err);
 }
 
 /* What does not change what an instance is: how many there are, and when they start. */
@@ -171,7 +217,7 @@ struct release *release_read(struct state *state, const char *system, const char
     if (!state_read_release(state, system, number, &config, &text, err) ||
         !json_parse(buf_str(&text), COMPOSE_RESOLVED_BYTES, &services, err))
         return NULL;
-    struct release *release = release_new(buf_str(&config), directory, runtime, err);
+    struct release *release = make_release(buf_str(&config), directory, runtime, true, err);
     if (release == NULL) {
         err_prefix(err, "release %u of '%s'", number, system);
         return NULL;

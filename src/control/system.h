@@ -69,6 +69,7 @@ struct instance {
     char check_detail[400]; /* what the last failing check said */
     char start_error[400];  /* why it could not be started the last time; empty: it was */
     char *log_path;
+    uint32_t remove_tries;
     struct deferred drained; /* once the network knows, when the edge was never told of it */
     struct deferred freeing;
 };

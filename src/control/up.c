@@ -17,7 +17,7 @@
 #include "control/release.h"
 #include "control/state.h"
 
-enum { DISK_FLOOR_BYTES = 256 << 20, ENVIRONMENT_MAX = 4096 };
+enum { DISK_FLOOR_BYTES = 256 << 20, ENVIRONMENT_MAX = 4096, TIMEOUT_MAX_MS = 86400000 };
 
 static void on_operation_timeout(struct timer *timer, uint64_t now_ns)
 {
@@ -63,15 +63,10 @@ static void become_wanted(struct operation *operation)
 
 static void builds_are_done(struct operation *operation)
 {
-    struct system *system = operation->system;
-
-    if (operation->failure != NULL) {
+    if (operation->failure != NULL)
         operation_end(operation, operation->failure);
-        if (system->wanted == NULL && list_is_empty(&system->instances))
-            system_touch(system);
-    } else {
+    else
         become_wanted(operation);
-    }
 }
 
 /* ---- builds ---- */
@@ -222,6 +217,8 @@ static bool choose_fresh(struct operation *operation, const json_t *services, st
     struct release *candidate = operation->candidate;
     size_t count = json_array_size(services);
 
+    if (services != NULL && !json_is_array(services))
+        return err_set(err, ERR_INVALID, "'services' must be a list of names");
     operation->fresh.items = ARENA_ARRAY(&candidate->arena, const char *, count + 1);
     for (size_t i = 0; i < count; i++) {
         const char *name = json_string_value(json_array_get(services, i));
@@ -230,6 +227,17 @@ static bool choose_fresh(struct operation *operation, const json_t *services, st
                            name == NULL ? "" : name);
         operation->fresh.items[operation->fresh.count++] = arena_text(&candidate->arena, name);
     }
+    return true;
+}
+
+static bool check_request(const char *name, const struct up_request *request,
+                          const struct release *candidate, struct err *err)
+{
+    if (strcmp(candidate->compose->name, name) != 0)
+        return err_set(err, ERR_INVALID, "the project is named '%.60s', the path says '%.60s'",
+                       candidate->compose->name, name);
+    if (request->timeout_ms > TIMEOUT_MAX_MS)
+        return err_set(err, ERR_LIMIT, "'timeout_ms' is above %d", TIMEOUT_MAX_MS);
     return true;
 }
 
@@ -242,8 +250,8 @@ bool up_begin(struct daemon *daemon, const char *name, const struct up_request *
 
     if (candidate == NULL)
         return false;
-    if (!check_runtime(candidate, err) || !check_disk(daemon, err) ||
-        !edge_link_reserve(daemon->edge, candidate, err) ||
+    if (!check_request(name, request, candidate, err) || !check_runtime(candidate, err) ||
+        !check_disk(daemon, err) ||
         !daemon_get_system(daemon, name, request->directory, &system, err)) {
         release_unref(candidate);
         return false;
@@ -254,9 +262,10 @@ bool up_begin(struct daemon *daemon, const char *name, const struct up_request *
         return false;
     }
     operation->candidate = candidate;
-    if (!choose_fresh(operation, request->services, err)) {
+    if (!edge_link_reserve(daemon->edge, candidate, err) ||
+        !edge_table_check(daemon, candidate, err) ||
+        !choose_fresh(operation, request->services, err)) {
         operation_end(operation, err);
-        system_touch(system);
         return false;
     }
     operation->force_recreate = request->force_recreate && operation->fresh.count == 0;

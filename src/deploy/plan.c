@@ -122,12 +122,14 @@ static enum readiness look_at_dependency(const struct planner *planner,
     struct tally tally = count(planner, dep->service);
     enum readiness unmet = tally.failed != SIZE_MAX ? DEPS_FAILED : DEPS_WAIT;
 
-    if (tally.wanted == 0)
-        return dep->required ? DEPS_WAIT : DEPS_READY;
+    if (tally.wanted == 0) /* nothing will ever come of it */
+        return DEPS_FAILED;
     switch (dep->condition) {
     case PLAN_DEP_STARTED:
         return tally.started >= tally.wanted ? DEPS_READY : unmet;
     case PLAN_DEP_HEALTHY:
+        if (tally.completed > 0)
+            return DEPS_FAILED; /* it has ended, and will not be healthy */
         return tally.ready >= tally.wanted ? DEPS_READY : unmet;
     case PLAN_DEP_COMPLETED:
         return tally.completed >= tally.wanted ? DEPS_READY : unmet;
@@ -251,7 +253,8 @@ static void raise_service(struct planner *planner, size_t service)
     wait_more(planner);
     enum readiness deps = look_at_dependencies(planner, service);
     if (deps == DEPS_FAILED)
-        fail(planner, service, SIZE_MAX, "a service that it depends on failed");
+        fail(planner, service, SIZE_MAX,
+             "a service that it depends on failed, has ended or has no instances");
     if (deps != DEPS_READY || !migrate(planner, service))
         return;
     if (wanted->exclusive && tally.old_live > 0)

@@ -3,7 +3,8 @@
 
 They need root and a built program (build/ishizue, or the one that ISHIZUE names), and are run by
 `make test` or `pytest tests/system`. Everything happens in a network and under folders of their
-own, so a shop that runs on the same machine is not touched.
+own, so a shop that runs on the same machine is not touched. What the shop of test_eshop.py was
+built to stays in /var/lib/ishizue-tests/eshop for the next run; it may be removed at any time.
 """
 import fcntl
 import os
@@ -42,7 +43,10 @@ def pytest_configure(config):
             fcntl.flock(config.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             pytest.exit("other system tests are running on this machine", 2)
-        config.net = network.Network()
+        try:
+            config.net = network.Network()
+        except (OSError, RuntimeError) as error:
+            pytest.exit(f"cannot make a network for the tests: {error}", 2)
         machines.OUTPUT.mkdir(parents=True, exist_ok=True)
 
 

@@ -129,6 +129,7 @@ def test_up_gives_up_after_the_wait_timeout(system):
     assert "2 s" in failed.err
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_again_and_again_waits_longer_each_time(system, wait):
     dies = "date +%s.%N; sleep 1.2; exit 1"
     system.file({"services": {"a": service(dies, restart="always"), "b": sleeper()}})

@@ -159,11 +159,13 @@ class Machine:
 
     def clear(self):
         """By force, also after a run that was killed."""
-        mine = set(process.matching(str(self.run_dir)))
-        mine.update(process.with_environment(f"ISHIZUE_RUN_DIR={self.run_dir}"))
-        mine.update(process.in_control_groups(PREFIX))
-        for pid in mine - {os.getpid()}:
-            process.end(pid)
+        # The daemon first: it would start what it finds ended again.
+        find = (lambda: process.with_environment(f"ISHIZUE_RUN_DIR={self.run_dir}"),
+                lambda: process.matching(str(self.run_dir)),
+                lambda: process.in_control_groups(PREFIX))
+        for look in find:
+            for pid in set(look()) - {os.getpid()}:
+                process.end(pid)
         for folder in control_groups():
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
