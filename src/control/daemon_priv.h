@@ -10,6 +10,7 @@
  *     spec.c        what the runtime is told about an instance: mounts, names
  *     check.c       health checks
  *     migration.c   the one job that runs before a release
+ *     prune.c       logs of instances that are gone
  *     publish.c     network and edge are told who takes traffic
  *     edge_link.c   the edge's process and its channel
  *     edge_listeners.c  the listening sockets
@@ -197,6 +198,11 @@ enum plan_migration migration_state(const struct system *system, size_t service)
 void migration_start(struct system *system, size_t service);
 /* The job has ended. */
 void migration_ended(struct instance *job);
+
+/* ---- prune.c ---- */
+
+/* <gone> is being freed: old logs of its service beyond the last few are removed. */
+void prune_logs(const struct instance *gone);
 
 /* ---- publish.c ---- */
 

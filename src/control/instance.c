@@ -124,6 +124,7 @@ static void on_freed(struct deferred *deferred)
     struct instance *instance = CONTAINER_OF(deferred, struct instance, freeing);
     struct system *system = instance->system;
 
+    prune_logs(instance);
     instance_free(instance);
     system_touch(system);
 }

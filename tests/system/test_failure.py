@@ -252,3 +252,38 @@ def test_a_second_operation_on_the_same_system_is_told_to_wait(system):
     assert second.status == 4, second
     assert "up is under way" in second.err
     assert system.is_gone(15)
+
+
+def test_a_release_with_another_port_that_fails_gives_the_old_port_back(system, authority):
+    system.file(routed({"web": web()}))
+    system.up()
+    sick = {"start_period": "1s", "retries": 1, "path": "/no-such-page"}
+    system.file(routed({"web": web(health=sick)}, https=8444))
+    system.up_fails()
+    assert Client(8443, trust=authority).get("/health").status == 200
+    with pytest.raises(ConnectionRefusedError):
+        Client(8444, trust=authority).get("/health")
+    system.file(routed({"web": web()}, https=8444))
+    system.up()
+    assert Client(8444, trust=authority).get("/health").status == 200
+
+
+def test_a_dependency_without_instances_is_an_error_and_no_endless_wait(system):
+    none = sleeper()
+    none["deploy"] = {"replicas": 0}
+    needing = sleeper(depends_on={"none": {"condition": "service_started"}})
+    system.file({"services": {"none": none, "needing": needing}})
+    started = time.monotonic()
+    failed = system.up_fails()
+    assert "needing" in failed.err and "depends on" in failed.err
+    assert time.monotonic() - started < 10
+
+
+def test_only_the_last_logs_of_a_service_are_kept(system, machine, wait):
+    system.file({"services": {"a": sleeper()}})
+    system.up()
+    for _ in range(8):
+        system.ok("restart")
+    folder = machine.state / "logs" / system.name
+    # five of the past and the one that is written
+    assert wait(lambda: len(list(folder.glob("*.log"))) == 6, 3), list(folder.iterdir())

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from rig.system import sleeper, web
+from rig.system import routed, sleeper, web
 
 
 def one_line(result):
@@ -199,3 +199,19 @@ def test_the_api_refuses_what_it_does_not_know(machine):
     assert status == 404 and "st-no-such-system" in answer["error"]["text"]
     status, answer = machine.call("POST", "/v1/systems/st-x/up", {"config": {}, "surprise": 1})
     assert status == 400 and "surprise" in answer["error"]["text"]
+
+
+@pytest.mark.parametrize("name", ["../../outside", ".", "a/b", "-x", "v" * 129])
+def test_a_volume_name_that_leads_elsewhere_is_refused(system, name):
+    system.file({"volumes": {"data": {"name": name}},
+                 "services": {"a": sleeper(volumes=["data:/data"])}})
+    failed = system.up_fails(status=2)
+    assert "volumes.data.name" in failed.err and "is no name of a volume" in failed.err
+    assert system.is_gone()
+
+
+def test_a_name_that_no_certificate_is_made_for_is_refused_before_anything_starts(system):
+    system.file(routed({"web": web()}, domain="shop.example.com"))
+    failed = system.up_fails(status=2)
+    assert "no certificate for 'shop.example.com'" in failed.err and "x-ishizue.tls" in failed.err
+    assert system.is_gone()
