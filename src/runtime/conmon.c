@@ -169,6 +169,8 @@ static bool spawn(const struct conmon_spec *spec, int report, pid_t *ret, struct
     (void)posix_spawn_file_actions_adddup2(&actions, 0, 2);
     (void)posix_spawn_file_actions_adddup2(&actions, report, 3);
     (void)posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+    /* conmon leaves a file "oom" where it runs when its instance ran out of memory */
+    (void)posix_spawn_file_actions_addchdir_np(&actions, spec->bundle);
     (void)posix_spawnattr_init(&attr);
     (void)sigemptyset(&none);
     (void)sigfillset(&all);
