@@ -86,6 +86,11 @@ static void take_request(struct exchange *exchange, const struct http1_head *hea
     body_init(&exchange->request, head, head->framing == HTTP_CHUNKED);
 }
 
+static bool starts_nocase(struct str text, struct str start)
+{
+    return str_eq_nocase(str_sub(text, 0, start.len), start);
+}
+
 /* A protocol of its own behind the edge's back is not for tunnels: with h2c a
  * client could send requests that no route has seen. */
 static bool may_upgrade(const struct http1_head *head)
@@ -93,9 +98,9 @@ static bool may_upgrade(const struct http1_head *head)
     struct str protocol = head->upgrade_protocol;
 
     return head->upgrade && protocol.len > 0 && str_find(protocol, ',') == protocol.len &&
-           !str_starts(protocol, STR("h2c")) && !str_starts(protocol, STR("H2C")) &&
-           !str_starts(protocol, STR("TLS")) && !str_starts(protocol, STR("HTTP")) &&
-           head->method == HTTP_GET && head->framing == HTTP_NO_BODY;
+           !starts_nocase(protocol, STR("h2c")) && !starts_nocase(protocol, STR("tls")) &&
+           !starts_nocase(protocol, STR("http")) && head->method == HTTP_GET &&
+           head->framing == HTTP_NO_BODY;
 }
 
 /* An answer that needs no route or must not have one. True: it was given. */

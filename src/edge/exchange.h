@@ -37,6 +37,7 @@ struct exchange {
     uint64_t sent_bytes; /* of the response's body */
     uint64_t file_from;  /* static.c: what is left of the file to send */
     uint64_t file_left;
+    uint32_t interim_bytes; /* of heads that came before the answer's */
     int file_fd;
     enum http_method method;
     int status; /* of the answer; 0: none yet */

@@ -18,6 +18,19 @@ char *head_put_number(char *at, uint64_t number)
     return head_put(at, str_from(digits + sizeof digits - len, len));
 }
 
+/* X_Forwarded_For, Content_Length: services that read headers as CGI variables cannot tell them
+ * from those with dashes, and the client must not write these. */
+static bool is_disguised(struct str name)
+{
+    char dashed[32];
+
+    if (name.len > sizeof dashed || str_find(name, '_') == name.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        dashed[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
+    return http_name_find(str_from(dashed, name.len)) != HTTP_OTHER;
+}
+
 static bool is_replaced_in_request(const struct http_header *header)
 {
     switch ((int)header->id) {
@@ -27,6 +40,8 @@ static bool is_replaced_in_request(const struct http_header *header)
     case HTTP_X_FORWARDED_PROTO:
     case HTTP_X_REQUEST_ID:
         return true;
+    case HTTP_OTHER:
+        return header->hop_by_hop || is_disguised(header->name);
     default:
         return header->hop_by_hop;
     }

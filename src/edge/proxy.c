@@ -44,7 +44,7 @@ static bool can_go_on(const struct exchange *exchange)
 {
     const struct conn *conn = &exchange->server->conn;
 
-    return conn->out == NULL && conn->in == NULL && !conn->peer_closed &&
+    return conn->out == NULL && conn->in == NULL && conn->drained && !conn->peer_closed &&
            !exchange->target->draining && exchange->target->idle_count < TARGET_MAX_IDLE;
 }
 
@@ -92,8 +92,11 @@ static bool is_idempotent(enum http_method method)
 
 bool proxy_is_retryable(const struct exchange *exchange)
 {
+    const struct body *body = &exchange->request;
+    bool body_begun = body->bytes > 0 || (body->framing == HTTP_CHUNKED && body->done);
+
     return exchange->server != NULL && exchange->server->reused && exchange->status == 0 &&
-           exchange->request.bytes == 0 && is_idempotent(exchange->method);
+           !body_begun && is_idempotent(exchange->method);
 }
 
 /* Has the other side closed it? Asked before what cannot be sent twice. */
@@ -108,12 +111,13 @@ static bool is_stale(const struct conn *conn)
 static struct target_conn *pop_idle(struct exchange *exchange)
 {
     struct target *target = exchange->target;
+    bool can_repeat = is_idempotent(exchange->method) && exchange->request.done;
 
     while (!list_is_empty(&target->idle)) {
         struct target_conn *server = CONTAINER_OF(target->idle.next, struct target_conn, link);
         list_remove(&server->link);
         target->idle_count--;
-        if (is_idempotent(exchange->method) || !is_stale(&server->conn))
+        if (can_repeat || !is_stale(&server->conn))
             return server;
         conn_close(&server->conn);
     }
@@ -310,11 +314,13 @@ void proxy_retry(struct exchange *exchange, int status)
 /* The target does not read on: it may have answered before it closed. */
 static void abandon_body(struct exchange *exchange)
 {
+    exchange->keep_alive = false;
     exchange->request_abandoned = true;
     exchange->server->conn.state->on_readable(&exchange->server->conn);
 }
 
-/* False: stop, the exchange may be gone. */
+/* False: stop, the exchange may be gone. What is behind the body in <bytes> is lost then: no
+ * request can follow. */
 static bool forward(struct exchange *exchange, char *bytes, size_t len, size_t *ret_used)
 {
     struct iovec iov[BODY_PIECES];
@@ -327,6 +333,7 @@ static bool forward(struct exchange *exchange, char *bytes, size_t len, size_t *
     }
     if (exchange->request.bytes > exchange->route->body_limit_bytes) {
         count_add(exchange->worker, COUNT_LIMITS, 1);
+        exchange->keep_alive = false;
         exchange_fail(exchange, 413);
         return false;
     }
@@ -381,7 +388,7 @@ static bool forward_read(struct exchange *exchange)
     return conn->input_waits;
 }
 
-enum { READS_PER_TURN = 16 };
+enum { READS_PER_TURN = 4 };
 
 void proxy_pump_request(struct exchange *exchange)
 {

@@ -7,7 +7,7 @@
 #include "edge/worker.h"
 
 enum {
-    READS_PER_TURN = 16,
+    READS_PER_TURN = 4,
     JOIN_BYTES = 4096, /* a body up to here is copied behind its head: cheaper than sendmsg() */
 };
 
@@ -61,7 +61,9 @@ static void plan_body(struct exchange *exchange, const struct http1_head *head)
         exchange->keep_alive = false;
     if (!exchange->request.done || exchange->worker->stopping)
         exchange->keep_alive = false;
-    exchange->server_keep_alive = head->keep_alive && head->framing != HTTP_UNTIL_CLOSE;
+    /* A body in answer to HEAD, against the rules, would be taken for the next answer. */
+    exchange->server_keep_alive =
+        head->keep_alive && head->framing != HTTP_UNTIL_CLOSE && exchange->method != HTTP_HEAD;
 }
 
 /* False: the exchange is over. */
@@ -100,9 +102,16 @@ static bool relay(struct exchange *exchange, char *bytes, size_t len, struct str
     return true;
 }
 
-/* 100 and 103 go before the real answer; HTTP/1.0 does not know them. */
+/* 100 and 103 go before the real answer; HTTP/1.0 does not know them. They are passed on
+ * whether the client reads or not, so there is an end to them. */
 static bool pass_interim(struct exchange *exchange)
 {
+    exchange->interim_bytes += (uint32_t)exchange->worker->head.head_bytes;
+    if (exchange->interim_bytes > EDGE_INTERIM_BYTES) {
+        count_add(exchange->worker, COUNT_LIMITS, 1);
+        exchange_fail(exchange, 502);
+        return false;
+    }
     if (exchange->minor_version == 0)
         return true;
     struct iovec iov = {exchange->worker->head_bytes, head_write_response(exchange)};
@@ -160,7 +169,7 @@ static bool read_head(struct exchange *exchange, char *bytes, size_t len)
             return false;
         }
         if (result != HTTP1_DONE || head->head_bytes > EDGE_RESPONSE_HEAD_BYTES ||
-            (head->status == 101 && !exchange->upgrade)) {
+            (head->status == 101 && (!exchange->upgrade || head->upgrade_protocol.len == 0))) {
             count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
             exchange_fail(exchange, 502);
             return false;

@@ -27,6 +27,7 @@ enum {
     WORKER_HEAD_BYTES = 48 * 1024, /* a response head of EDGE_HEAD_BYTES, rewritten */
     EDGE_HEAD_BYTES = 16 * 1024,   /* most bytes of a request or response head */
     EDGE_RESPONSE_HEAD_BYTES = 32 * 1024,
+    EDGE_INTERIM_BYTES = 64 * 1024,   /* most bytes of heads before the real answer's */
     EDGE_SLOW_READ_BYTES = 32 * 1024, /* one read once its other side was slow */
     EDGE_HEAD_MS = 10000,             /* first to last byte of a request head */
     EDGE_HANDSHAKE_MS = 10000,

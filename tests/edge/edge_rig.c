@@ -47,7 +47,15 @@
 
 enum { LISTENERS = 4, WAIT_MS = 10000, REQUEST_BYTES = 1024 * 1024, NOBODY = 65534 };
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_SANITIZER
+#endif
+#endif
+
+#ifdef UNDER_SANITIZER
 static const bool sanitized = true; /* the leak check at the end reads /proc */
 #else
 static const bool sanitized = false;
