@@ -31,6 +31,23 @@ static bool is_disguised(struct str name)
     return http_name_find(str_from(dashed, name.len)) != HTTP_OTHER;
 }
 
+/* What only a proxy in front may say, and nothing trusted stands in front of the edge. "Proxy"
+ * becomes HTTP_PROXY in CGI-like services (CVE-2016-5385). */
+static bool is_for_proxies(struct str name)
+{
+    static const struct str names[] = {{"Forwarded", 9},           {"Proxy", 5},
+                                       {"X-Real-IP", 9},           {"X-Forwarded-Port", 16},
+                                       {"X-Forwarded-Prefix", 18}, {"X-Forwarded-Server", 18}};
+
+    if (name.ptr[0] != 'X' && name.ptr[0] != 'x' && name.ptr[0] != 'F' && name.ptr[0] != 'f' &&
+        name.ptr[0] != 'P' && name.ptr[0] != 'p')
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (str_eq_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
 static bool is_replaced_in_request(const struct http_header *header)
 {
     switch ((int)header->id) {
@@ -41,7 +58,7 @@ static bool is_replaced_in_request(const struct http_header *header)
     case HTTP_X_REQUEST_ID:
         return true;
     case HTTP_OTHER:
-        return header->hop_by_hop || is_disguised(header->name);
+        return header->hop_by_hop || is_for_proxies(header->name) || is_disguised(header->name);
     default:
         return header->hop_by_hop;
     }
@@ -118,6 +135,8 @@ static char *put_forwarded(struct exchange *exchange, const struct http1_head *h
             request_id = header->value;
         }
     }
+    at = head_put(at, str_from(client->ip, client->ip_len));
+    at = HEAD_PUT(at, "\r\nX-Real-IP: ");
     at = head_put(at, str_from(client->ip, client->ip_len));
     at = client->kind == LISTENER_HTTPS ? HEAD_PUT(at, "\r\nX-Forwarded-Proto: https\r\n")
                                         : HEAD_PUT(at, "\r\nX-Forwarded-Proto: http\r\n");
