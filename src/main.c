@@ -7,8 +7,8 @@
 
 #include "cli/cli.h"
 #include "control/daemon.h"
-#include "control/digest.h"
 #include "edge/edge.h"
+#include "tls/hasher.h"
 
 static int run_edge(const struct cli_edge *edge)
 {
@@ -25,10 +25,11 @@ static int run_edge(const struct cli_edge *edge)
 
 static void make_digest(struct str text, char *ret)
 {
-    AUTO(digest_free) struct digest *digest = digest_new();
+    AUTO(hasher_done) struct hasher hasher;
 
-    digest_add(digest, text);
-    digest_end(digest, ret);
+    hasher_init(&hasher);
+    hasher_add(&hasher, text);
+    hasher_end(&hasher, ret);
 }
 
 int main(int argc, char **argv)

@@ -7,9 +7,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "compose/load.h"
-#include "control/digest.h"
 #include "control/release.h"
 #include "control/state.h"
+#include "tls/hasher.h"
 #include "json/json.h"
 
 enum { VOLUME_NAME_MAX = 128, REPLICAS_MAX = 100, HEALTH_PATH_MAX = 1024 };
@@ -136,26 +136,28 @@ static bool is_in(const char *name, const struct compose_texts *list)
 static void hash_config(struct release_service *made, json_t *service, uid_t uid)
 {
     AUTO(buf_done) struct buf text = {0};
-    AUTO(digest_free) struct digest *digest = digest_new();
+    AUTO(hasher_done) struct hasher hasher;
 
+    hasher_init(&hasher);
     remove_unhashed(service);
     json_format(service, false, &text);
-    digest_add(digest, buf_str(&text));
-    digest_add(digest, str_of(made->tree));
-    digest_add(digest, str_from(&uid, sizeof uid));
-    digest_end(digest, made->config_hash);
+    hasher_add(&hasher, buf_str(&text));
+    hasher_add(&hasher, str_of(made->tree));
+    hasher_add(&hasher, str_from(&uid, sizeof uid));
+    hasher_end(&hasher, made->config_hash);
 }
 
 static void draw_hash(struct release_service *made)
 {
-    AUTO(digest_free) struct digest *digest = digest_new();
+    AUTO(hasher_done) struct hasher hasher;
     uint64_t nonce = 0;
 
     ssize_t drawn = getrandom(&nonce, sizeof nonce, 0);
     assert(drawn == (ssize_t)sizeof nonce);
-    digest_add(digest, str_of(made->config_hash));
-    digest_add(digest, str_from(&nonce, sizeof nonce));
-    digest_end(digest, made->hash);
+    hasher_init(&hasher);
+    hasher_add(&hasher, str_of(made->config_hash));
+    hasher_add(&hasher, str_from(&nonce, sizeof nonce));
+    hasher_end(&hasher, made->hash);
 }
 
 void release_seal(struct release *release, const struct release *former, uid_t uid,

@@ -13,8 +13,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "control/daemon_priv.h"
-#include "control/digest.h"
 #include "control/state.h"
+#include "tls/hasher.h"
 
 char *spec_volume_path(const struct daemon *daemon, const char *name, struct arena *arena)
 {
@@ -98,11 +98,12 @@ static bool add_folder(struct mounts *mounts, const char *name, struct runtime_m
 char *spec_anonymous_name(const struct system *system, const char *service, uint32_t number,
                           const char *target, struct arena *arena)
 {
-    AUTO(digest_free) struct digest *digest = digest_new();
+    AUTO(hasher_done) struct hasher hasher;
     char hash[HASH_TEXT_BYTES];
 
-    digest_add(digest, str_of(target));
-    digest_end(digest, hash);
+    hasher_init(&hasher);
+    hasher_add(&hasher, str_of(target));
+    hasher_end(&hasher, hash);
     return arena_printf(arena, "%s_%s_%u_%.12s", system->name, service, number, hash);
 }
 

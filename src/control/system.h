@@ -21,7 +21,7 @@ struct daemon;
 struct operation;
 struct system_row;
 
-enum { SYSTEM_NAME_MAX = 40, HASH_TEXT_BYTES = 33, STATE_ADDRESS_BYTES = 16 };
+enum { SYSTEM_NAME_MAX = 40, HASH_TEXT_BYTES = 65, STATE_ADDRESS_BYTES = 16 };
 
 /* What a release adds to a service of the model. */
 struct release_service {

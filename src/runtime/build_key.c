@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "runtime/build_plan.h"
-#include "runtime/hasher.h"
+#include "tls/hasher.h"
 
 enum { KEY_DIGITS = 24 };
 

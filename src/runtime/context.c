@@ -16,8 +16,8 @@
 #include "base/vec.h"
 #include "compose/model.h"
 #include "runtime/context.h"
-#include "runtime/hasher.h"
 #include "runtime/ignore.h"
+#include "tls/hasher.h"
 
 struct listing {
     const char *folder;

@@ -6,8 +6,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "runtime/hasher.h"
 #include "runtime/stat_cache.h"
+#include "tls/hasher.h"
 
 enum { KEY_BYTES = 120, SETTLED_MS = 2000 };
 

@@ -3,7 +3,7 @@
 
 #include <openssl/evp.h>
 
-#include "runtime/hasher.h"
+#include "tls/hasher.h"
 
 void hasher_init(struct hasher *hasher)
 {
