@@ -21,7 +21,7 @@
 #include "io/socket.h"
 #include "watch/log_rotate.h"
 
-enum { HOUSEKEEPING_MS = 5000 };
+enum { HOUSEKEEPING_MS = 5000, RENEW_MS = 6 * 3600 * 1000 };
 
 /* ---- systems ---- */
 
@@ -315,6 +315,10 @@ static void on_housekeeping(struct timer *timer, uint64_t now_ns)
             rotate_log(CONTAINER_OF(node, struct instance, link), now_ns);
     }
     edge_link_housekeeping(daemon->edge, now_ns);
+    if (now_ns - daemon->renewed_ns > RENEW_MS * NS_PER_MS) {
+        daemon->renewed_ns = now_ns;
+        daemon_publish(daemon); /* certificates that are due are made, files are read again */
+    }
     timer_set(daemon->loop, timer, now_ns + HOUSEKEEPING_MS * NS_PER_MS, on_housekeeping);
 }
 
@@ -427,6 +431,7 @@ static bool run(struct daemon *daemon, struct err *err)
         (network_lock = lock_network(err)) < 0 || !open_parts(daemon, err))
         return false;
     adopt_all(daemon);
+    daemon->renewed_ns = loop_now_ns(daemon->loop);
     timer_set(daemon->loop, &daemon->housekeeping,
               loop_now_ns(daemon->loop) + HOUSEKEEPING_MS * NS_PER_MS, on_housekeeping);
     log_info("daemon", "version %s, state in '%s'", ISHIZUE_VERSION, daemon->options.state_dir);

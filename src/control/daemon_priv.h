@@ -45,7 +45,8 @@ struct daemon {
     struct map unreadable;   /* name -> text: systems whose state could not be read */
     struct list subscribers; /* to all events */
     struct deferred publishing;
-    struct timer housekeeping; /* log sizes */
+    struct timer housekeeping; /* log sizes, certificates */
+    uint64_t renewed_ns;       /* when certificates were last looked at */
     int64_t started_wall_ms;
 };
 
