@@ -55,9 +55,49 @@ struct compose_volume_mount {
     const char *target; /* absolute path in the instance */
     bool read_only;
     bool create_host_path;     /* BIND: make the folder when it is not there (short form) */
+    const char *subpath;       /* NAMED: folder within the volume; NULL: the whole */
+    bool no_copy;              /* NAMED */
+    const char *propagation;   /* BIND: "rprivate", ...; NULL: none given */
     uint64_t tmpfs_size_bytes; /* 0: no limit given */
     uint32_t tmpfs_mode;       /* 0: 01777 */
     struct compose_place place;
+};
+
+/* A secret or config as a file in the instance. */
+struct compose_file_mount {
+    const char *source; /* key in compose.secrets or compose.configs */
+    const char *target; /* absolute path in the instance */
+    const char *uid;    /* as written, a number or a name; NULL: the instance's */
+    const char *gid;
+    uint32_t mode; /* 0: 0444 */
+    struct compose_place place;
+};
+
+/* -1: no limit */
+struct compose_ulimit {
+    const char *name; /* "nofile" */
+    int64_t soft;
+    int64_t hard;
+};
+
+struct compose_device {
+    const char *source; /* path on the machine */
+    const char *target; /* path in the instance */
+    const char *permissions;
+};
+
+struct compose_extra_host {
+    const char *name;
+    const char *address; /* "host-gateway" as written */
+};
+
+/* post_start, pre_stop */
+struct compose_hook {
+    struct compose_texts command; /* argv */
+    const char *user;
+    bool privileged;
+    const char *working_dir;
+    struct compose_pairs environment;
 };
 
 enum compose_condition { CONDITION_STARTED, CONDITION_HEALTHY, CONDITION_COMPLETED };
@@ -82,6 +122,15 @@ struct compose_healthcheck {
 
 enum compose_restart { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_UNLESS_STOPPED };
 
+/* deploy.restart_policy */
+struct compose_restart_policy {
+    bool present;              /* then it decides, not `restart` */
+    enum compose_restart when; /* condition: any is ALWAYS, none is NO */
+    uint64_t delay_ms;         /* default 5 s */
+    uint32_t max_attempts;     /* 0: no limit */
+    uint64_t window_ms;        /* within which a failure counts; 0: at once */
+};
+
 struct compose_build {
     bool present;
     const char *context;    /* absolute path */
@@ -94,6 +143,8 @@ struct compose_service_network {
     const char *network; /* key in compose.networks */
     struct compose_texts aliases;
     const char *ipv4_address;
+    const char *mac_address;
+    const char *interface_name;
 };
 
 struct compose_logging {
@@ -107,6 +158,45 @@ struct compose_resources {
     double cpus;           /* 0: no limit */
     uint64_t memory_bytes; /* 0: no limit */
     uint32_t pids;         /* 0: no limit */
+};
+
+/* What the control groups and the kernel are told beyond deploy.resources.limits. 0 or NULL: not
+ * given, unless a comment says otherwise. */
+struct compose_tuning {
+    uint64_t cpu_shares;
+    uint64_t cpu_quota_us;
+    uint64_t cpu_period_us;
+    const char *cpuset; /* "0-2,4" */
+    uint64_t memory_reservation_bytes;
+    uint64_t memory_reserved_bytes; /* deploy.resources.reservations.memory */
+    int64_t memory_swap_bytes;      /* memory and swap together; -1: no limit */
+    bool has_swappiness;
+    uint32_t swappiness;
+    bool has_oom_score_adj;
+    int32_t oom_score_adj;
+    bool oom_kill_disable;
+    uint32_t blkio_weight;
+    uint64_t shm_size_bytes;
+    struct compose_ulimit *ulimits;
+    size_t ulimit_count;
+    struct compose_pairs sysctls;
+};
+
+/* Which rights and namespaces the process has. Texts are as written; NULL: the default. */
+struct compose_isolation {
+    bool privileged;
+    struct compose_texts cap_add; /* upper case, without CAP_; "ALL" */
+    struct compose_texts cap_drop;
+    struct compose_texts security_opt;
+    struct compose_texts group_add;
+    struct compose_device *devices;
+    size_t device_count;
+    const char *ipc;
+    const char *pid;
+    const char *uts;
+    const char *userns;
+    const char *cgroup;
+    const char *cgroup_parent;
 };
 
 /* services.*.x-ishizue */
@@ -180,6 +270,27 @@ struct compose_service {
     bool stdin_open;
     const char *pull_policy;
     const char *platform;
+    struct compose_restart_policy restart_policy;
+    struct compose_file_mount *secrets;
+    size_t secret_count;
+    struct compose_file_mount *configs;
+    size_t config_count;
+    struct compose_tuning tuning;
+    struct compose_isolation isolation;
+    const char *domainname;
+    struct compose_extra_host *extra_hosts; /* a name with several addresses stands several times */
+    size_t extra_host_count;
+    struct compose_texts dns;
+    struct compose_texts dns_search;
+    struct compose_texts dns_options;
+    struct compose_pairs links; /* alias -> service */
+    const char *mac_address;
+    struct compose_texts volumes_from; /* as written: "service[:ro]" */
+    struct compose_hook *post_start;
+    size_t post_start_count;
+    struct compose_hook *pre_stop;
+    size_t pre_stop_count;
+    struct compose_pairs annotations;
     struct compose_x_service x;
 };
 
@@ -196,6 +307,17 @@ struct compose_volume {
     bool external;
     const char *driver;
     struct compose_pairs driver_opts;
+};
+
+/* A secret or config at the top level: one of file, environment, content, external. */
+struct compose_file_source {
+    const char *key;
+    const char *name;
+    bool external;
+    const char *file;        /* absolute path */
+    const char *environment; /* variable of the caller; its value is in <content> */
+    const char *content;     /* NULL: none */
+    struct compose_place place;
 };
 
 /* x-ishizue.routes[]: exactly one of service, files, redirect. */
@@ -234,6 +356,10 @@ struct compose {
     size_t network_count;
     struct compose_volume *volumes;
     size_t volume_count;
+    struct compose_file_source *secrets;
+    size_t secret_count;
+    struct compose_file_source *configs;
+    size_t config_count;
     struct compose_x x;
 };
 

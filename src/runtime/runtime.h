@@ -36,6 +36,15 @@ struct runtime_mount {
     uint32_t tmpfs_mode;
 };
 
+/* A secret or config: a copy of <source> with this owner and mode, read-only inside. */
+struct runtime_file {
+    const char *source; /* file on the machine */
+    const char *target;
+    uid_t uid;
+    gid_t gid;
+    mode_t mode;
+};
+
 /* A name that resolves inside the instance. */
 struct runtime_host {
     const char *name;
@@ -52,8 +61,11 @@ struct instance_spec {
     const char *tree;    /* built tree laid over the root (from build()); NULL: none */
     const struct runtime_mount *mounts;
     size_t mount_count;
+    const struct runtime_file *files;
+    size_t file_count;
     const struct runtime_host *hosts;
     size_t host_count;
+    const char *joins; /* id of a running instance whose network it shares; NULL: none */
     const struct compose_texts *argv; /* runs this instead of the service's command; NULL: normal */
     const struct compose_pairs *environment; /* added to the service's; NULL: none */
     const char *log_path;                    /* k8s-file format, see watch/ */
@@ -78,7 +90,12 @@ struct runtime_status {
 struct runtime_usage {
     uint64_t cpu_ns;
     uint64_t memory_bytes;
+    uint64_t memory_limit_bytes; /* 0: none */
     uint32_t pids;
+    uint64_t received_bytes; /* network */
+    uint64_t sent_bytes;
+    uint64_t read_bytes; /* disk */
+    uint64_t written_bytes;
 };
 
 /* <err> is NULL on success. */
