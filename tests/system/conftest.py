@@ -5,6 +5,7 @@ They need root and a built program (build/ishizue, or the one that ISHIZUE names
 `make test` or `pytest tests/system`. Everything happens in a network and under folders of their
 own, so a shop that runs on the same machine is not touched. What the shop of test_eshop.py was
 built to stays in /var/lib/ishizue-tests/eshop for the next run; it may be removed at any time.
+Two runs at once need different names in ISHIZUE_TESTS_SESSION.
 """
 import fcntl
 import os
@@ -38,7 +39,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than five seconds")
     config.why_not = why_not()
     if config.why_not is None and not config.option.collectonly:
-        config.lock = open("/run/ishizue-tests.lock", "w", encoding="utf-8")
+        config.lock = open(f"{machines.RUN_ROOT}.lock", "w", encoding="utf-8")
         try:
             fcntl.flock(config.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -166,7 +167,7 @@ def make_system(machine):
     made = []
 
     def make(compose=None, name=None):
-        folder = machines.STATE_ROOT / "work" / (name or f"st-{os.urandom(3).hex()}")
+        folder = machines.STATE_ROOT / "work" / (name or f"{machines.PREFIX}{os.urandom(3).hex()}")
         subprocess.run(["rm", "-rf", str(folder)], check=True, timeout=20)
         folder.mkdir(parents=True)
         one = systems.System(machine, folder, folder.name)

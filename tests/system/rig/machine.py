@@ -16,9 +16,12 @@ from rig import process
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 OUTPUT = REPOSITORY / "build" / "test-output"
-STATE_ROOT = pathlib.Path("/var/lib/ishizue-tests")  # on a disk: overlayfs refuses tmpfs uppers
-RUN_ROOT = pathlib.Path("/run/ishizue-tests")
-PREFIX = "st-"  # of the names of all systems of the tests
+# Runs with different names go on side by side. Letters and digits.
+SESSION = os.environ.get("ISHIZUE_TESTS_SESSION", "")
+SUFFIX = f"-{SESSION}" if SESSION else ""
+STATE_ROOT = pathlib.Path(f"/var/lib/ishizue-tests{SUFFIX}")  # overlayfs refuses tmpfs uppers
+RUN_ROOT = pathlib.Path(f"/run/ishizue-tests{SUFFIX}")
+PREFIX = f"st{SESSION}-"  # of the names of all systems of the tests
 COMMAND_TIMEOUT = 60
 # What build steps need to reach the package registries, and nothing else of the caller's.
 PASSED_ON = re.compile(r"(?i)(HTTPS?|NO|ALL)_PROXY|PIP_.*|NPM_CONFIG_.*|NODE_EXTRA_CA_CERTS|SSL_CERT_.*")
