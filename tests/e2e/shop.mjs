@@ -163,7 +163,7 @@ async function again(walk, stateFile) {
 // Errors a person would not see but that are errors all the same.
 function watch(page) {
   const seen = [];
-  page.on('pageerror', (error) => seen.push(`script error: ${error.message}`));
+  page.on('pageerror', (error) => seen.push(`script error at ${page.url()}: ${error.message}`));
   page.on('response', (response) => {
     if (response.status() >= 500) {
       seen.push(`${response.url()} answered ${response.status()}`);
