@@ -84,6 +84,12 @@ def test_a_browser_buys_something_and_finds_it_after_down_and_up(shop, browser, 
     assert len(list(OUTPUT.glob("*.png"))) >= 6
 
 
+def test_pages_that_come_in_pieces_give_no_script_error(shop, browser):
+    done = subprocess.run(["node", "slow.mjs", "https://eshop.localhost:8443/"], cwd=WALK,
+                          capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_warm_up_builds_nothing_and_is_quick(shop, figure):
     shop.down()
     warm = shop.up("--wait", "--json")

@@ -8,7 +8,7 @@ module.exports = {
   output: 'standalone',
   outputFileTracingRoot: __dirname,
   poweredByHeader: false,
-  // The pictures are drawn as SVG in the page, so there is nothing to resize.
+  // The pictures are SVG, so there is nothing to resize.
   images: { unoptimized: true },
   outputFileTracingExcludes: { '*': ['node_modules/sharp/**', 'node_modules/@img/**'] },
   async headers() {

@@ -1,5 +1,4 @@
-import Link from 'next/link';
-import Picture from '@/components/Picture';
+import ProductGrid from '@/components/ProductGrid';
 import { formatYen } from '@/lib/format';
 import { listProducts } from '@/lib/server-api';
 
@@ -12,21 +11,8 @@ function stockNote(stock) {
   return stock <= FEW ? `Only ${stock} left` : null;
 }
 
-function ProductCard({ product }) {
-  const note = stockNote(product.stock);
-  return (
-    <li>
-      <Link href={`/products/${product.slug}`} className="card" data-testid="product-card">
-        <div className="frame">
-          <Picture picture={product.picture} tint={product.tint} name={product.name} />
-          {note ? <span className="note">{note}</span> : null}
-        </div>
-        <h2>{product.name}</h2>
-        <p className="quiet">{product.maker}</p>
-        <p className="price">{formatYen(product.price_yen)}</p>
-      </Link>
-    </li>
-  );
+function makeCard({ slug, name, maker, price_yen, stock, picture, tint }) {
+  return { slug, name, maker, picture, tint, price: formatYen(price_yen), note: stockNote(stock) };
 }
 
 export default async function ProductListPage() {
@@ -37,11 +23,7 @@ export default async function ProductListPage() {
         <h1>Made to be used, every day.</h1>
         <p>Twelve things for the house from small workshops, each one the kind you keep.</p>
       </section>
-      <ul className="grid">
-        {products.map((product) => (
-          <ProductCard key={product.id} product={product} />
-        ))}
-      </ul>
+      <ProductGrid cards={products.map(makeCard)} />
     </>
   );
 }

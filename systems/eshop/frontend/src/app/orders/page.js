@@ -1,6 +1,5 @@
-import Link from 'next/link';
 import { redirect } from 'next/navigation';
-import Picture from '@/components/Picture';
+import OrderList from '@/components/OrderList';
 import { formatDay, formatYen } from '@/lib/format';
 import { findOrders } from '@/lib/server-api';
 
@@ -8,26 +7,19 @@ export const metadata = { title: 'Orders' };
 
 const MAX_PICTURES = 4;
 
-function OrderRow({ order }) {
+function makePicture({ product_id, product, name }) {
+  return { id: product_id, picture: product.picture, tint: product.tint, name };
+}
+
+function makeRow(order) {
   const pieces = order.items.reduce((sum, item) => sum + item.quantity, 0);
-  return (
-    <li>
-      <Link href={`/orders/${order.number}`} className="order-row" data-testid="order-row">
-        <span className="thumbs">
-          {order.items.slice(0, MAX_PICTURES).map(({ product_id, product, name }) => (
-            <Picture key={product_id} picture={product.picture} tint={product.tint} name={name} />
-          ))}
-        </span>
-        <span className="line-text">
-          <strong data-testid="order-number">{order.number}</strong>
-          <span className="quiet">
-            {formatDay(order.created_at)}, {pieces} {pieces === 1 ? 'piece' : 'pieces'}
-          </span>
-        </span>
-        <span className="amount">{formatYen(order.total_yen)}</span>
-      </Link>
-    </li>
-  );
+  return {
+    number: order.number,
+    day: formatDay(order.created_at),
+    pieces: pieces === 1 ? '1 piece' : `${pieces} pieces`,
+    total: formatYen(order.total_yen),
+    pictures: order.items.slice(0, MAX_PICTURES).map(makePicture),
+  };
 }
 
 export default async function OrdersPage() {
@@ -36,11 +28,7 @@ export default async function OrdersPage() {
     <section className="page">
       <h1>Your orders</h1>
       {orders.length === 0 ? <p className="empty">No orders yet.</p> : null}
-      <ul className="orders">
-        {orders.map((order) => (
-          <OrderRow key={order.number} order={order} />
-        ))}
-      </ul>
+      <OrderList rows={orders.map(makeRow)} />
     </section>
   );
 }

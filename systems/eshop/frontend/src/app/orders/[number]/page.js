@@ -1,12 +1,35 @@
-import Link from 'next/link';
 import { notFound, redirect } from 'next/navigation';
-import OrderLines from '@/components/OrderLines';
-import { formatDay } from '@/lib/format';
+import OrderView from '@/components/OrderView';
+import { formatDay, formatYen } from '@/lib/format';
 import { findOrder, findUser } from '@/lib/server-api';
 
 const NUMBER = /^[0-9A-Z]{4}-[0-9A-Z]{4}$/;
 
 export const metadata = { title: 'Order' };
+
+function makeLine({ product_id, product, name, price_yen, quantity }) {
+  return {
+    id: product_id,
+    slug: product.slug,
+    picture: product.picture,
+    tint: product.tint,
+    name,
+    quantity,
+    price: formatYen(price_yen),
+    amount: formatYen(price_yen * quantity),
+  };
+}
+
+function makeView({ number, created_at, total_yen, ship_name, ship_address, items }) {
+  return {
+    number,
+    ship_name,
+    ship_address,
+    day: formatDay(created_at),
+    total: formatYen(total_yen),
+    lines: items.map(makeLine),
+  };
+}
 
 export default async function OrderPage({ params }) {
   const { number } = await params;
@@ -16,23 +39,5 @@ export default async function OrderPage({ params }) {
   if (!(await findUser())) {
     redirect(`/login?next=/orders/${number}`);
   }
-  const order = (await findOrder(number)) ?? notFound();
-  return (
-    <section className="page">
-      <p className="crumb">
-        <Link href="/orders">All orders</Link>
-      </p>
-      <h1>
-        Order <span data-testid="order-number">{order.number}</span>
-      </h1>
-      <p className="lead">Thank you. We received your order on {formatDay(order.created_at)}.</p>
-      <OrderLines order={order} />
-      <h2>Delivery</h2>
-      <address>
-        {order.ship_name}
-        {'\n'}
-        {order.ship_address}
-      </address>
-    </section>
-  );
+  return <OrderView order={makeView((await findOrder(number)) ?? notFound())} />;
 }
