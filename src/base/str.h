@@ -40,6 +40,12 @@ static inline bool str_is(struct str a, const char *text)
     return str_eq(a, str_of(text));
 }
 
+/* For searches in which most candidates differ in their first byte. */
+static inline bool text_eq(const char *a, const char *b)
+{
+    return a[0] == b[0] && strcmp(a, b) == 0;
+}
+
 /* ASCII letters only: locale does not matter. */
 bool str_eq_nocase(struct str a, struct str b);
 bool str_starts(struct str text, struct str prefix);

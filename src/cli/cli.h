@@ -42,6 +42,9 @@ struct cli_programs {
     int (*daemon)(const struct daemon_options *options);
     int (*edge)(const struct cli_edge *edge);
     void (*digest)(struct str text, char *ret); /* <ret> has CLI_DIGEST_BYTES */
+    /* What would run <service> on this machine, in words; <images_dir> has the recipes. */
+    bool (*stand_in)(const char *images_dir, const struct compose_service *service,
+                     struct arena *arena, const char **ret, struct err *err);
 };
 
 enum { CLI_DIGEST_BYTES = 65 };

@@ -46,10 +46,12 @@ static bool on_line(void *arg, struct str raw, const json_t *line)
     struct run *run = arg;
     AUTO(buf_done) struct buf out = {0};
 
+    run->lines++;
+    if (run->cli->options.quiet_build && strcmp(json_find_text(line, "event", ""), "output") == 0)
+        return !run->operation->only_start;
     term_resize(&run->cli->out);
     progress_feed(&run->progress, raw, line, clock_now_ns(), &out);
     cli_print(run->cli, buf_str(&out));
-    run->lines++;
     return !run->operation->only_start;
 }
 
@@ -138,8 +140,25 @@ static int judge(struct run *run)
     return given > 0 && given < 256 ? (int)given : status;
 }
 
+/* While something is built, nothing has changed yet, and it is given up. */
+static bool cancel(const struct run *run)
+{
+    struct cli *cli = run->cli;
+    AUTO(json_unref) json_t *answer = NULL;
+    struct err ignored;
+
+    return cli_api_call(cli, "POST", cli_operation_path(cli, run->operation->system, "/cancel"),
+                        NULL, &answer, &ignored) &&
+           json_find_bool(answer, "cancelled", false);
+}
+
 static int interrupted(struct run *run, int signo)
 {
+    if (cancel(run)) {
+        (void)fprintf(stderr, "%sinterrupted; the build was ended, nothing was changed\n",
+                      run->cli->errors.is_tty ? "\n" : "");
+        return 128 + signo;
+    }
     (void)fprintf(stderr,
                   "%sinterrupted; the daemon goes on with %s: 'ishizue ps' shows it, 'ishizue "
                   "down' ends it\n",

@@ -2,11 +2,26 @@
 #include "base/base.h"
 
 #include "cli/cli.h"
+#include "cli/cli_api.h"
 #include "cli/cli_operation.h"
 #include "cli/cmd.h"
 #include "cli/plan_view.h"
 #include "cli/running.h"
 #include "json/json.h"
+
+/* The system is gone by then: what was built for it is of no use to anything that runs. */
+static int remove_trees(struct cli *cli, const char *system)
+{
+    AUTO(json_unref) json_t *body = json_object();
+    AUTO(json_unref) json_t *answer = NULL;
+    struct err err;
+
+    if (cli_api_call(cli, "POST", cli_operation_path(cli, system, "/trees/remove"), body, &answer,
+                     &err))
+        return EXIT_OK;
+    err_prefix(&err, "what was built is left");
+    return cli_fail(cli, &err);
+}
 
 int cmd_down(struct cli *cli)
 {
@@ -30,5 +45,7 @@ int cmd_down(struct cli *cli)
     status = cli_operation_run(cli, &down, &result);
     if (status == EXIT_OK)
         cli_operation_summary(cli, system, "is down", result);
+    if (status == EXIT_OK && options->rmi != NULL)
+        return remove_trees(cli, system);
     return status;
 }

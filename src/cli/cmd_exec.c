@@ -2,8 +2,10 @@
 #include "base/base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/cli_api.h"
 #include "cli/cli_operation.h"
@@ -35,7 +37,8 @@ static json_t *make_environment(struct cli *cli)
 static json_t *make_body(struct cli *cli)
 {
     const struct options *options = &cli->options;
-    bool tty = !options->no_tty && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    bool tty =
+        !options->no_tty && !options->detach && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     json_t *index =
         options->index.given ? json_integer((json_int_t)options->index.value) : json_null();
 
@@ -71,6 +74,24 @@ static char **join_argv(struct cli *cli, const json_t *answer, struct err *err)
     return argv;
 }
 
+/* The command goes on without this terminal, in a session of its own. Returns only in the process
+ * that becomes it; the caller's ends here. */
+static bool leave_terminal(struct err *err)
+{
+    AUTO(fd_close) int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    pid_t pid = null_fd < 0 ? -1 : fork();
+
+    if (pid < 0)
+        return err_sys(err, "cannot start a process");
+    if (pid > 0)
+        _exit(EXIT_OK);
+    (void)setsid();
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (dup2(null_fd, fd) < 0)
+            return err_sys(err, "cannot let go of the terminal");
+    return true;
+}
+
 /* This process becomes the command: signals, terminal and exit status need no passing on. */
 int cmd_exec(struct cli *cli)
 {
@@ -87,6 +108,8 @@ int cmd_exec(struct cli *cli)
         return cli_fail(cli, &err);
     char **argv = join_argv(cli, answer, &err);
     if (argv == NULL)
+        return cli_fail(cli, &err);
+    if (cli->options.detach && !leave_terminal(&err))
         return cli_fail(cli, &err);
     (void)execvp(argv[0], argv);
     bool absent = errno == ENOENT;

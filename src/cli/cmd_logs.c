@@ -62,6 +62,10 @@ int cmd_logs(struct cli *cli)
     struct err err;
     int status = EXIT_OK, signo = 0;
 
+    if (cli->options.index.given && cli->options.arguments.count != 1) {
+        err_set(&err, ERR_INVALID, "--index is about one service: name it");
+        return cli_fail(cli, &err);
+    }
     if (!make_target(cli, &target, &err))
         return cli_fail(cli, &err);
     const char *system = running_system(cli, &status);

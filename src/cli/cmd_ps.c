@@ -13,6 +13,60 @@
 #include "cli/running.h"
 #include "json/json.h"
 
+/* Of Docker's words: "created" is what has never run. */
+static const char *const known_statuses[] = {"paused", "restarting", "removing", "running",
+                                             "dead",   "created",    "exited"};
+
+static bool check_statuses(const struct options *options, struct err *err)
+{
+    for (size_t i = 0; i < options->statuses.count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < ARRAY_LEN(known_statuses); k++)
+            known |= strcmp(options->statuses.items[i], known_statuses[k]) == 0;
+        if (!known)
+            return err_set(err, ERR_INVALID,
+                           "--status '%s' is none of paused, restarting, removing, running, dead, "
+                           "created, exited",
+                           options->statuses.items[i]);
+    }
+    return true;
+}
+
+/* --filter status=STATUS is one --status more. */
+static bool take_filter(struct cli *cli, struct err *err)
+{
+    struct options *options = &cli->options;
+    struct compose_texts *list = &options->statuses;
+    static const char prefix[] = "status=";
+
+    if (options->filter == NULL)
+        return true;
+    if (strncmp(options->filter, prefix, strlen(prefix)) != 0)
+        return err_set(err, ERR_INVALID,
+                       "--filter '%s' is not status=STATUS, the only one there is",
+                       options->filter);
+    const char **items = ARENA_ARRAY(&cli->arena, const char *, list->count + 1);
+    for (size_t i = 0; i < list->count; i++)
+        items[i] = list->items[i];
+    items[list->count++] = options->filter + strlen(prefix);
+    list->items = items;
+    return true;
+}
+
+/* What has ended, or was made by `run`, is shown when it is asked for. */
+static bool has_status(const struct options *options, const json_t *instance)
+{
+    const char *status = ps_format_state(instance);
+
+    for (size_t i = 0; i < options->statuses.count; i++)
+        if (strcmp(options->statuses.items[i], status) == 0)
+            return true;
+    if (options->statuses.count > 0 ||
+        (!options->all && json_find_bool(instance, "one_off", false)))
+        return false;
+    return options->all || strcmp(json_find_text(instance, "state", ""), "exited") != 0;
+}
+
 static bool is_asked_for(const struct cli *cli, const json_t *instance)
 {
     const struct compose_texts *names = &cli->options.arguments;
@@ -21,8 +75,7 @@ static bool is_asked_for(const struct cli *cli, const json_t *instance)
 
     for (size_t i = 0; i < names->count; i++)
         named |= strcmp(names->items[i], service) == 0;
-    return named &&
-           (cli->options.all || strcmp(json_find_text(instance, "state", ""), "exited") != 0);
+    return named && has_status(&cli->options, instance);
 }
 
 /* Drops what was not asked for. */
@@ -77,10 +130,14 @@ int cmd_ps(struct cli *cli)
     AUTO(json_unref) json_t *system = NULL;
     int status = EXIT_OK;
     struct err err;
-    const char *name = running_system(cli, &status);
 
+    if (!take_filter(cli, &err) || !check_statuses(&cli->options, &err))
+        return cli_fail(cli, &err);
+    const char *name = running_system(cli, &status);
     if (name == NULL)
         return status;
+    if (cli->options.no_trunc)
+        cli->out.width = 0;
     if (!cli_api_call(cli, "GET", cli_operation_path(cli, name, ""), NULL, &system, &err))
         return cli_fail(cli, &err);
     choose_instances(cli, system);

@@ -52,12 +52,33 @@ static const struct option_spec up_options[] = {
     NUMBER("timeout", 't', timeout_s, "SECONDS", "how long services may take to stop after Ctrl-C"),
     FLAG("no-color", 0, no_color, "log prefixes without colours"),
     FLAG("no-log-prefix", 0, no_log_prefix, "log lines without the name of the instance"),
+    FLAG("timestamps", 0, timestamps, "put the time before each log line"),
+    {"scale", 0, OPTION_TEXTS, FIELD(scale), "SERVICE=NUMBER", "run this many instances, whatever the file says; may be repeated", false, false},
+    FLAG("no-deps", 0, no_deps, "leave out what the services named depend on"),
+    FLAG("no-build", 0, no_build, "fail when something would have to be built"),
+    FLAG("quiet-build", 0, quiet_build, "without what the build steps print"),
+    FLAG("no-start", 0, no_start, "make the instances and start nothing"),
+    FLAG("no-recreate", 0, no_recreate, "leave instances as they are even when the file changed"),
+    FLAG("always-recreate-deps", 0, always_recreate_deps, "replace what the services named depend on, too"),
+    FLAG("renew-anon-volumes", 'V', renew_anon_volumes, "refused: anonymous volumes belong to a service; 'down -v' removes them"),
+    CHOICE("pull", 0, pull_policy, "always|missing|never|policy", "accepted for Compose's sake: images are run by the machine's own programs"),
+    FLAG("quiet-pull", 0, quiet_pull, "accepted for Compose's sake: nothing is pulled"),
+    FLAG("abort-on-container-exit", 0, abort_on_exit, "take everything down when an instance ends; not with -d"),
+    FLAG("abort-on-container-failure", 0, abort_on_failure, "take everything down when an instance fails; not with -d"),
+    TEXT("exit-code-from", 0, exit_code_from, "SERVICE", "the exit status is that of SERVICE, whose end takes everything down"),
+    {"attach", 0, OPTION_TEXTS, FIELD(attach), "SERVICE", "follow the logs of this service only; may be repeated", false, false},
+    {"no-attach", 0, OPTION_TEXTS, FIELD(no_attach), "SERVICE", "do not follow the logs of this service; may be repeated", false, false},
+    FLAG("attach-dependencies", 0, attach_dependencies, "follow the logs of what the services named depend on, too"),
+    FLAG("yes", 'y', yes, "accepted for Compose's sake: nothing is asked"),
+    {"menu", 0, OPTION_FLAG, FIELD(menu), NULL, "accepted for Compose's sake: there is no menu", true, false},
+    {"watch", 'w', OPTION_FLAG, FIELD(watch), NULL, "refused: a changed file is taken over by 'ishizue up -d'", false, false},
 };
 
 static const struct option_spec down_options[] = {
     FLAG("volumes", 'v', volumes, "remove named and anonymous volumes too: their data is lost"),
     FLAG("remove-orphans", 0, remove_orphans, "accepted for Compose's sake: everything of the system is always removed"),
     NUMBER("timeout", 't', timeout_s, "SECONDS", "how long services may take to stop, instead of their stop_grace_period"),
+    CHOICE("rmi", 0, rmi, "all|local", "remove what was built for the system, too; the next up builds anew"),
 };
 
 static const struct option_spec ps_options[] = {
@@ -65,6 +86,10 @@ static const struct option_spec ps_options[] = {
     FLAG("quiet", 'q', quiet, "only the ids"),
     FLAG("services", 0, list_services, "only the names of the services"),
     CHOICE("format", 0, format, "table|json", "json is one object a line, with Compose's keys"),
+    {"status", 0, OPTION_TEXTS, FIELD(statuses), "STATUS", "only those that are paused, restarting, removing, running, dead, created or exited; may be repeated", false, false},
+    TEXT("filter", 0, filter, "status=STATUS", "the same as --status"),
+    FLAG("orphans", 0, list_orphans, "accepted for Compose's sake: what left the file is shown until it is gone"),
+    FLAG("no-trunc", 0, no_trunc, "do not cut what is too long for the terminal"),
 };
 
 static const struct option_spec logs_options[] = {
@@ -75,27 +100,98 @@ static const struct option_spec logs_options[] = {
     FLAG("timestamps", 't', timestamps, "put the time before each line (RFC 3339, UTC)"),
     FLAG("no-log-prefix", 0, no_log_prefix, "lines without the name of the instance"),
     FLAG("no-color", 0, no_color, "prefixes without colours"),
+    NUMBER("index", 0, index, "NUMBER", "only this instance of a service that has several"),
 };
 
 static const struct option_spec exec_options[] = {
     FLAG("no-tty", 'T', no_tty, "no terminal inside; the default unless standard input and output are terminals"),
     FLAG("interactive", 'i', interactive, "accepted for Compose's sake: standard input is always passed on"),
-    {"env", 'e', OPTION_TEXTS, FIELD(environment), "NAME=VALUE", "set a variable; may be repeated", false, false},
+    {"env", 'e', OPTION_TEXTS, FIELD(environment), "NAME[=VALUE]", "set a variable, without VALUE to the caller's; may be repeated", false, false},
     TEXT("user", 'u', user, "USER", "run as this user (name or uid[:gid])"),
     TEXT("workdir", 'w', working_dir, "FOLDER", "run in this folder of the instance"),
     NUMBER("index", 0, index, "NUMBER", "which instance, when there are several; without it one that takes traffic"),
+    FLAG("detach", 'd', detach, "return at once; what the command prints is dropped"),
+    {"privileged", 0, OPTION_FLAG, FIELD(privileged), NULL, "refused: everything in an instance runs as its one unprivileged user", false, false},
+    {"tty", 't', OPTION_FLAG, FIELD(interactive), NULL, "accepted for Compose's sake: a terminal is the default where there is one", false, false},
+};
+
+static const struct option_spec cp_options[] = {
+    FLAG("archive", 'a', archive, "keep user, group and all mode bits; without it files belong to whoever gets them"),
+    FLAG("follow-link", 'L', follow_link, "a SOURCE that is a link stands for what it leads to"),
+    NUMBER("index", 0, index, "NUMBER", "only this instance; without it from the first one, and to all"),
+    FLAG("all", 0, all, "take in instances that 'run' made"),
+};
+
+static const struct option_spec port_options[] = {
+    CHOICE("protocol", 0, protocol, "tcp|udp", "which of the two"),
+    NUMBER("index", 0, index, "NUMBER", "an instance that must be there; all of a service are behind the same port"),
+};
+
+static const struct option_spec stats_options[] = {
+    FLAG("all", 'a', all, "show instances that do not run, too"),
+    CHOICE("format", 0, format, "table|json", "json is one object a line, with Docker's keys"),
+    FLAG("no-stream", 0, no_stream, "print once, after a second, instead of going on"),
+    FLAG("no-trunc", 0, no_trunc, "whole ids"),
+};
+
+static const struct option_spec events_options[] = {
+    FLAG("json", 0, json, "one object a line, with Compose's keys"),
+    TEXT("since", 0, since, "TIME", "first what has happened from TIME on, as far back as the daemon remembers: 10m, or 2026-11-21T02:14:07Z"),
+    TEXT("until", 0, until, "TIME", "end at TIME"),
+};
+
+static const struct option_spec images_options[] = {
+    CHOICE("format", 0, format, "table|json", "json is one array, with Compose's keys"),
+    FLAG("quiet", 'q', quiet, "only the ids"),
+};
+
+static const struct option_spec volumes_options[] = {
+    CHOICE("format", 0, format, "table|json", "json is one object a line, with Docker's keys"),
+    FLAG("quiet", 'q', quiet, "only the names"),
+};
+
+static const struct option_spec pull_options[] = {
+    FLAG("quiet", 'q', quiet, "print only what is missing"),
+    FLAG("include-deps", 0, include_deps, "look for what the services named depend on, too"),
+    FLAG("ignore-buildable", 0, ignore_buildable, "leave out services that are built"),
+    FLAG("ignore-pull-failures", 0, ignore_pull_failures, "exit with 0 although something is missing"),
+    CHOICE("policy", 0, pull_policy, "missing|always", "accepted for Compose's sake: nothing is pulled"),
+};
+
+static const struct option_spec build_options[] = {
+    FLAG("no-cache", 0, no_cache, "run every step anew, also when nothing changed"),
+    {"build-arg", 0, OPTION_TEXTS, FIELD(build_args), "NAME=VALUE", "set a build argument of the services named, or of all; may be repeated", false, false},
+    FLAG("quiet", 'q', quiet, "without what the steps print"),
+    FLAG("with-dependencies", 0, with_dependencies, "build what the services named depend on, too"),
+    FLAG("pull", 0, pull_newer, "accepted for Compose's sake: there are no base images"),
+    {"push", 0, OPTION_FLAG, FIELD(push), NULL, "refused: there is no registry behind a built folder", false, false},
+    {"print", 0, OPTION_FLAG, FIELD(print), NULL, "refused: there is no bake file of a built folder", false, false},
+    {"check", 0, OPTION_FLAG, FIELD(check_only), NULL, "refused: 'ishizue check' looks at the file", false, false},
+    {"ssh", 0, OPTION_TEXT, FIELD(ssh), "KEYS", "refused: build steps see no agent of the caller", false, false},
+    {"builder", 0, OPTION_TEXT, FIELD(builder), "NAME", "refused: this machine builds", false, false},
+    {"memory", 'm', OPTION_TEXT, FIELD(memory), "SIZE", "refused: build steps have no limit of their own", false, false},
 };
 
 static const struct option_spec config_options[] = {
-    CHOICE("format", 0, format, "yaml|json", "how it is printed"),
-    FLAG("quiet", 'q', quiet, "print nothing; the exit status tells"),
+    CHOICE("format", 0, format, "yaml|json", "yaml is the default; both can be read again as a compose file"),
+    FLAG("quiet", 'q', quiet, "only check: print nothing but errors"),
     FLAG("services", 0, list_services, "only the names of the services"),
-    FLAG("images", 0, list_images, "only the images"),
+    FLAG("images", 0, list_images, "only the images the services run"),
     FLAG("volumes", 0, list_volumes, "only the names of the volumes"),
-    FLAG("profiles", 0, list_profiles, "only the profiles"),
+    FLAG("networks", 0, list_networks, "only the names of the networks"),
+    FLAG("profiles", 0, list_profiles, "only the names of the profiles"),
+    FLAG("models", 0, list_models, "only the models that services use"),
+    FLAG("variables", 0, list_variables, "the variables that the files name, and their defaults"),
     FLAG("environment", 0, list_environment, "only the variables that the file's ${...} see"),
-    TEXT("hash", 0, hash, "SERVICE", "a digest of a service's configuration; '*' is all"),
-    {"output", 'o', OPTION_TEXT, FIELD(output), "FILE", "write to a file", false, true},
+    TEXT("hash", 0, hash, "SERVICE[,SERVICE]", "a digest of a service's configuration; '*' is all"),
+    FLAG("no-interpolate", 0, no_interpolate, "leave the variables in, and values as they are written"),
+    FLAG("no-normalize", 0, no_normalize, "do not write out names, the default network and what else is implied"),
+    FLAG("no-path-resolution", 0, no_path_resolution, "do not make paths absolute"),
+    FLAG("no-consistency", 0, no_consistency, "do not check that what is named is there"),
+    FLAG("no-env-resolution", 0, no_env_resolution, "accepted for Compose's sake: env_file is read all the same, as there"),
+    FLAG("resolve-image-digests", 0, resolve_image_digests, "refused: nothing is pulled from a registry"),
+    FLAG("lock-image-digests", 0, lock_image_digests, "refused: nothing is pulled from a registry"),
+    {"output", 'o', OPTION_TEXT, FIELD(output), "FILE", "write to FILE instead of standard output", false, true},
 };
 
 static const struct option_spec ls_options[] = {
@@ -108,6 +204,76 @@ static const struct option_spec restart_options[] = {
     NUMBER("timeout", 't', timeout_s, "SECONDS", "how long services may take to stop, instead of their stop_grace_period"),
 };
 
+static const struct option_spec create_options[] = {
+    FLAG("build", 0, build, "build what has to be built; the default"),
+    FLAG("no-build", 0, no_build, "fail when something would have to be built"),
+    FLAG("quiet-build", 0, quiet_build, "without what the build steps print"),
+    FLAG("force-recreate", 0, force_recreate, "replace instances even when nothing changed"),
+    FLAG("no-recreate", 0, no_recreate, "leave instances as they are even when the file changed"),
+    FLAG("no-deps", 0, no_deps, "leave out what the services named depend on"),
+    {"scale", 0, OPTION_TEXTS, FIELD(scale), "SERVICE=NUMBER", "make this many instances, whatever the file says; may be repeated", false, false},
+    CHOICE("pull", 0, pull_policy, "always|missing|never|build|policy", "accepted for Compose's sake: images are run by the machine's own programs"),
+    FLAG("quiet-pull", 0, quiet_pull, "accepted for Compose's sake: nothing is pulled"),
+    FLAG("remove-orphans", 0, remove_orphans, "accepted for Compose's sake: services that left the file are always removed"),
+    FLAG("yes", 'y', yes, "accepted for Compose's sake: nothing is asked"),
+};
+
+static const struct option_spec start_options[] = {
+    NUMBER("wait-timeout", 0, wait_timeout_s, "SECONDS", "fail when it takes longer; without it each service's own health check decides"),
+    FLAG("wait", 0, wait, "accepted for Compose's sake: start always waits until they are ready"),
+};
+
+static const struct option_spec rm_options[] = {
+    FLAG("force", 'f', force, "do not ask"),
+    FLAG("stop", 's', stop_first, "stop instances that run first"),
+    FLAG("volumes", 'v', volumes, "remove their anonymous volumes too"),
+    {"all", 'a', OPTION_FLAG, FIELD(all), NULL, "accepted for Compose's sake", true, false},
+};
+
+static const struct option_spec kill_options[] = {
+    TEXT("signal", 's', signal, "SIGNAL", "a name or a number, instead of SIGKILL"),
+    FLAG("remove-orphans", 0, remove_orphans, "accepted for Compose's sake: services that left the file are always removed"),
+};
+
+static const struct option_spec wait_options[] = {
+    FLAG("down-project", 0, down_project, "take the system down afterwards"),
+};
+
+static const struct option_spec attach_options[] = {
+    NUMBER("index", 0, index, "NUMBER", "which instance, when there are several; without it one that takes traffic"),
+    FLAG("no-stdin", 0, no_stdin, "do not pass on standard input"),
+    CHOICE("sig-proxy", 0, sig_proxy, "true|false", "pass signals on to the instance; the default. With false they end attach"),
+    TEXT("detach-keys", 0, detach_keys, "KEYS", "keys that leave a terminal and end nothing, instead of ctrl-p,ctrl-q"),
+};
+
+static const struct option_spec run_options[] = {
+    FLAG("rm", 0, auto_remove, "remove the instance when it has ended"),
+    FLAG("detach", 'd', detach, "return when it has begun, and print its id"),
+    {"env", 'e', OPTION_TEXTS, FIELD(environment), "NAME[=VALUE]", "set a variable, without VALUE to the caller's; may be repeated", false, false},
+    FLAG("no-TTY", 'T', no_tty, "no terminal inside; the default unless standard input and output are terminals"),
+    {"no-tty", 0, OPTION_FLAG, FIELD(no_tty), NULL, "the same", true, false},
+    FLAG("interactive", 'i', interactive, "accepted for Compose's sake: standard input is always passed on"),
+    {"tty", 't', OPTION_FLAG, FIELD(interactive), NULL, "accepted for Compose's sake: a terminal is the default where there is one", true, false},
+    TEXT("entrypoint", 0, entrypoint, "COMMAND", "instead of the service's"),
+    TEXT("name", 0, name, "NAME", "name of the instance, instead of SYSTEM-SERVICE-run-NUMBER"),
+    TEXT("user", 'u', user, "USER", "run as this user (name or uid[:gid])"),
+    TEXT("workdir", 'w', working_dir, "FOLDER", "run in this folder of the instance"),
+    {"volume", 'v', OPTION_TEXTS, FIELD(run_volumes), "SOURCE:TARGET[:ro]", "mount a folder or a volume too; may be repeated", false, false},
+    {"publish", 'p', OPTION_TEXTS, FIELD(publish), "PORT:PORT", "publish a port; may be repeated", false, false},
+    FLAG("service-ports", 'P', service_ports, "publish the ports of the service"),
+    FLAG("use-aliases", 0, use_aliases, "answer to the names of the service too"),
+    {"label", 'l', OPTION_TEXTS, FIELD(labels), "NAME=VALUE", "add a label; may be repeated", false, false},
+    {"cap-add", 0, OPTION_TEXTS, FIELD(cap_add), "NAME", "add a capability; may be repeated", false, false},
+    {"cap-drop", 0, OPTION_TEXTS, FIELD(cap_drop), "NAME", "take a capability away; may be repeated", false, false},
+    FLAG("no-deps", 0, no_deps, "do not start what the service depends on"),
+    FLAG("build", 0, build, "build what has to be built; the default"),
+    FLAG("quiet-build", 0, quiet_build, "without what the build steps print"),
+    CHOICE("pull", 0, pull_policy, "always|missing|never|policy", "accepted for Compose's sake: images are run by the machine's own programs"),
+    FLAG("quiet-pull", 0, quiet_pull, "accepted for Compose's sake: nothing is pulled"),
+    FLAG("quiet", 'q', quiet, "without progress and id"),
+    FLAG("remove-orphans", 0, remove_orphans, "accepted for Compose's sake"),
+};
+
 static const struct option_spec version_options[] = {
     CHOICE("format", 'f', format, "pretty|json", "how it is printed"),
     FLAG("short", 0, short_form, "only the number"),
@@ -118,6 +284,7 @@ static const struct option_spec ca_options[] = {
 };
 
 static const struct option_spec check_options[] = {
+    FLAG("all", 'a', all, "every key of the file, also those that are simply honoured"),
     FLAG("quiet", 'q', quiet, "print only errors"),
 };
 
@@ -176,11 +343,130 @@ const struct command commands[] = {
      .example = "ishizue exec backend sh\ta shell\n"
                 "ishizue exec -T postgres pg_dump -U eshop eshop > eshop.sql\toutput into a file",
      .words = WORDS_COMMAND, .words_min = 2, .words_max = SIZE_MAX, .words_end_options = true},
+    {.name = "run", .arguments = "SERVICE [COMMAND] [WORD...]", .run = cmd_run, OPTIONS(run_options),
+     .summary = "run a command in a new instance of a service",
+     .text = "Starts what the service depends on, makes an instance of it for COMMAND, or for its own command, and "
+             "attaches this terminal. Publishes no port unless asked to; the restart policy does not apply. Its exit status becomes "
+             "that of ishizue. Without --rm the instance stays until down, with its log. Options stand before SERVICE.",
+     .example = "ishizue run --rm backend alembic history\ta command with the service's files and environment\n"
+                "ishizue run --rm -T backend sh -c 'cat' < in.txt\twith standard input from a file",
+     .words = WORDS_COMMAND, .words_min = 1, .words_max = SIZE_MAX, .words_end_options = true},
+    {.name = "create", .arguments = "[SERVICE...]", .run = cmd_create, OPTIONS(create_options),
+     .summary = "make the instances and start nothing",
+     .text = "Builds what has to be built and makes the instances that are missing; 'start' starts them. What runs unchanged is left alone.",
+     .example = "ishizue create\tprepare everything for 'start'",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "start", .arguments = "[SERVICE...]", .run = cmd_start, OPTIONS(start_options),
+     .summary = "start services that were stopped",
+     .text = "Starts the instances that 'stop' or 'create' left, and what they depend on before them. Nothing of a changed file is taken over.",
+     .example = "ishizue start backend\tthe same instances again",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "stop", .arguments = "[SERVICE...]", .run = cmd_stop, OPTIONS(restart_options),
+     .summary = "stop services and keep their instances",
+     .text = "Requests that have begun may finish, then the services are asked to end, those that others depend on last. "
+             "They stay stopped, whatever their restart policy says, until start, restart or up.",
+     .example = "ishizue stop backend\tstop one service\n"
+                "ishizue stop -t 5\tstop everything, with at most five seconds to end",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "rm", .arguments = "[SERVICE...]", .run = cmd_rm, OPTIONS(rm_options),
+     .summary = "remove instances that are stopped",
+     .text = "Removes what 'stop' and 'create' left and one-shot services that have ended; 'up' makes them again. Asks on a terminal unless -f is given.",
+     .example = "ishizue rm -fs backend\tstop one service and remove its instances",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "kill", .arguments = "[SERVICE...]", .run = cmd_kill, OPTIONS(kill_options),
+     .summary = "send a signal to services",
+     .text = "Sends SIGKILL, or another signal, to the first process of each instance. What ends by it is not restarted, as in Docker, "
+             "unless the service has a stop_signal of its own and the signal is another.",
+     .example = "ishizue kill -s SIGHUP nginx\tlet a server read its configuration again",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "pause", .arguments = "[SERVICE...]", .run = cmd_pause,
+     .summary = "freeze services where they are",
+     .text = "Their processes get no time and their checks rest; they take no new traffic. Stopping one lets it go on first.",
+     .example = "ishizue pause worker\tuntil unpause",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "unpause", .arguments = "[SERVICE...]", .run = cmd_unpause,
+     .summary = "let frozen services go on",
+     .text = "Ends what pause began.",
+     .example = "ishizue unpause worker\tit goes on where it was",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "wait", .arguments = "SERVICE [SERVICE...]", .run = cmd_wait, OPTIONS(wait_options),
+     .summary = "wait until services end",
+     .text = "Waits for the end of all instances that run now and prints their exit statuses; that of the last one becomes that of ishizue.",
+     .example = "ishizue wait job\tthe status of a one-shot service\n"
+                "ishizue wait --down-project tests\tand take the system down",
+     .words = WORDS_SERVICES, .words_min = 1, .words_max = SIZE_MAX},
+    {.name = "attach", .arguments = "SERVICE", .run = cmd_attach, OPTIONS(attach_options),
+     .summary = "connect this terminal to a service that runs",
+     .text = "Its output comes here; input goes there when the service has stdin_open. Ctrl-C ends the service unless --sig-proxy=false is given; "
+             "ctrl-p ctrl-q leaves a terminal without ending anything. The exit status of the service becomes that of ishizue.",
+     .example = "ishizue attach --sig-proxy=false backend\twatch; Ctrl-C ends only the watching",
+     .words = WORDS_SERVICES, .words_min = 1, .words_max = 1},
     {.name = "restart", .arguments = "[SERVICE...]", .run = cmd_restart, OPTIONS(restart_options),
      .summary = "stop services and start them again",
      .text = "Restarts all services, or those named, in the order of their dependencies, and returns "
              "when they are ready. Nothing of a changed file is taken over: that is what up does.",
      .example = "ishizue restart backend\trestart one service",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "top", .arguments = "[SERVICE...]", .run = cmd_top,
+     .summary = "show the processes of each instance",
+     .text = "The columns of ps: numbers are those of the machine, so that kill and strace know them. C is the share "
+             "of one processor since the start.",
+     .example = "ishizue top backend\tthe processes of one service",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "stats", .arguments = "[SERVICE...]", .run = cmd_stats, OPTIONS(stats_options),
+     .summary = "show what each instance uses, as it changes",
+     .text = "Once a second: share of one processor, memory and its limit, bytes over the network and to and from "
+             "disks since the start, and the number of threads. A limit that the file does not set is the machine's "
+             "memory. --json prints the counters as they are, once.",
+     .example = "ishizue stats\tuntil Ctrl-C\n"
+                "ishizue stats --no-stream --format json\tonce, for a program",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "events", .arguments = "[SERVICE...]", .run = cmd_events, OPTIONS(events_options),
+     .summary = "show what happens to instances, as it happens",
+     .text = "One line for each: create, start, health_status, die, stop, kill, destroy, pause and unpause, in the form of "
+             "Docker Compose. The daemon remembers the last two thousand since it was started.",
+     .example = "ishizue events --json\tuntil Ctrl-C, for a program\n"
+                "ishizue events --since 10m --until 0s\tthe last ten minutes",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "port", .arguments = "SERVICE PORT", .run = cmd_port, OPTIONS(port_options),
+     .summary = "show where a port of a service is published",
+     .text = "Prints ADDRESS:PORT of this machine, where the edge listens for PORT of SERVICE.",
+     .example = "ishizue port backend 8000\t0.0.0.0:8080",
+     .words = WORDS_OTHER, .words_min = 2, .words_max = 2},
+    {.name = "cp", .arguments = "SOURCE TARGET", .run = cmd_cp, OPTIONS(cp_options),
+     .summary = "copy files to or from an instance that runs",
+     .text = "One of the two is SERVICE:PATH. A folder is copied into a folder that is there, or becomes one that is not; "
+             "FOLDER/. is what is in it. - is a tar archive on standard input or output. Links are copied as links. "
+             "What is copied in belongs to the instance's user, what is copied out to the caller, unless -a keeps it.",
+     .example = "ishizue cp backend:/app/report.pdf .\tout\n"
+                "ishizue cp ./seed/. postgres:/tmp/seed\tthe content of a folder, in",
+     .words = WORDS_OTHER, .words_min = 2, .words_max = 2},
+    {.name = "images", .arguments = "[SERVICE...]", .run = cmd_images, OPTIONS(images_options),
+     .summary = "show what the instances were made from",
+     .text = "One line for each instance: the image its service names, and what takes its place on this machine: a tree "
+             "built from its folder, or the machine's own programs.",
+     .example = "ishizue images --format json\tfor a program",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "volumes", .arguments = "[SERVICE...]", .run = cmd_volumes, OPTIONS(volumes_options),
+     .summary = "show the volumes of the system",
+     .text = "Named and anonymous ones; --format json says in which folder of this machine each is.",
+     .example = "ishizue volumes -q\tonly their names",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "pull", .arguments = "[SERVICE...]", .run = cmd_pull, OPTIONS(pull_options),
+     .summary = "say what takes the place of each image",
+     .text = "Nothing is downloaded: images are run by the machine's own programs. Names for each service what that is, "
+             "and the Debian package to install where it is missing; the exit status is then 1.",
+     .example = "ishizue pull\tbefore the first up on a new machine",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "build", .arguments = "[SERVICE...]", .run = cmd_build, OPTIONS(build_options),
+     .summary = "build what has to be built, and start nothing",
+     .text = "Builds the trees of all services with a build and x-ishizue.host, or of those named. The next up takes them. "
+             "What is there already is not built again unless --no-cache is given.",
+     .example = "ishizue build\tbefore a deploy\n"
+                "ishizue build --no-cache backend\tfrom the ground up",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "convert", .arguments = "[SERVICE...]", .run = cmd_config, OPTIONS(config_options), .hidden = true,
+     .summary = "the same as config", .text = "An old name of config.", .example = "ishizue convert\tthe whole file",
      .words = WORDS_SERVICES, .words_max = SIZE_MAX},
     {.name = "config", .arguments = "[SERVICE...]", .run = cmd_config, OPTIONS(config_options),
      .summary = "print the compose file as it is understood",
@@ -189,10 +475,13 @@ const struct command commands[] = {
                 "ishizue config --services\tthe names of the services",
      .words = WORDS_SERVICES, .words_max = SIZE_MAX},
     {.name = "check", .arguments = "", .run = cmd_check, OPTIONS(check_options),
-     .summary = "say what is wrong with the compose file",
-     .text = "Reads the file and prints every error and warning with file, line and column. Changes "
-             "nothing and needs no daemon. The exit status is 2 when the file cannot be used.",
+     .summary = "say what would become of the compose file, key by key",
+     .text = "Reads the file and prints every error and warning with file, line and column; then what is "
+             "done about its keys (honoured as written, emulated by other means, or refused, and why), "
+             "and what would run each service on this machine. Changes nothing and needs no daemon. The "
+             "exit status is 2 when the file cannot be used, 1 when something it needs is not here.",
      .example = "ishizue check\tbefore a commit\n"
+                "ishizue check --all\twhat is done about each key\n"
                 "ishizue -f compose.yaml -f compose.prod.yaml check --json\tin a pipeline"},
     {.name = "ls", .arguments = "", .run = cmd_ls, OPTIONS(ls_options),
      .summary = "list the systems on this machine",
@@ -237,18 +526,39 @@ const struct command commands[] = {
 };
 const size_t command_count = ARRAY_LEN(commands);
 
+/* Verbs of Docker Compose that have no meaning here. */
+static const struct {
+    const char *word;
+    const char *why;
+} refusals[] = {
+    {"push", "there is no registry and no image to put there; copy the folder to the other machine and run 'ishizue up' in it"},
+    {"export", "an instance's root is the machine's own; 'ishizue cp SERVICE:/app - > app.tar' writes a folder of it as an archive"},
+    {"commit", "there are no images; write the change into the service's x-ishizue.host.build steps"},
+    {"publish", "there is no registry for compose files; put them into version control"},
+    {"watch", "files are not watched; 'ishizue up -d' builds and replaces what changed"},
+    {"scale", "not a command of its own; 'ishizue up -d --scale SERVICE=NUMBER' does it"},
+    {"bridge", "compose files are not turned into other formats; 'ishizue config --format json' prints the whole model"},
+    {"alpha", "there are no experimental commands; 'ishizue help' lists what there is"},
+};
+
+const char *command_refusal(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+        if (strcmp(refusals[i].word, name) == 0)
+            return refusals[i].why;
+    return NULL;
+}
+
 /* Words that people of other tools type. */
 static const struct {
     const char *word;
     const char *command;
 } nearest[] = {
-    {"start", "up"},       {"create", "up"},       {"deploy", "up"},       {"apply", "up"},
-    {"build", "up --build"}, {"scale", "up"},      {"stop", "down"},       {"rm", "down"},
-    {"kill", "down"},      {"destroy", "down"},    {"remove", "down"},     {"status", "ps"},
-    {"top", "ps"},         {"stats", "ps"},        {"port", "ps"},         {"images", "config --images"},
-    {"list", "ls"},        {"systems", "ls"},      {"log", "logs"},        {"events", "logs -f"},
-    {"run", "exec"},       {"sh", "exec"},         {"shell", "exec"},      {"attach", "logs -f"},
-    {"validate", "check"}, {"lint", "check"},      {"convert", "config"},  {"reload", "restart"},
+    {"deploy", "up"},      {"apply", "up"},        {"destroy", "down"},    {"remove", "down"},     {"status", "ps"},
+    
+    {"list", "ls"},        {"systems", "ls"},      {"log", "logs"},        
+    {"sh", "exec"},        {"shell", "exec"},      {"resume", "unpause"},
+    {"validate", "check"}, {"lint", "check"},      {"reload", "restart"},
 };
 /* clang-format on */
 

@@ -95,13 +95,22 @@ void log_view_line(struct log_view *view, const json_t *line, struct buf *ret)
 struct log_run {
     struct cli *cli;
     struct log_view view;
+    struct map only; /* names of the instances of --index; empty without it */
 };
+
+static bool is_shown(const struct log_run *run, const json_t *line)
+{
+    return !run->cli->options.index.given ||
+           map_find(&run->only, str_of(json_find_text(line, "instance", ""))) != NULL;
+}
 
 static bool on_line(void *arg, struct str raw, const json_t *line)
 {
     struct log_run *run = arg;
     AUTO(buf_done) struct buf out = {0};
 
+    if (!is_shown(run, line))
+        return true;
     if (run->cli->options.json) {
         buf_add_str(&out, raw);
         buf_add_char(&out, '\n');
@@ -123,7 +132,13 @@ static void expect_instances(struct log_run *run, const char *system)
                       &ignored))
         return; /* the stream that follows says what is wrong */
     json_array_foreach(json_object_get(root, "instances"), i, instance)
-        log_view_expect(&run->view, json_find_text(instance, "name", ""));
+    {
+        const char *name = json_find_text(instance, "name", "");
+        if (!run->cli->options.index.given)
+            log_view_expect(&run->view, name);
+        else if (json_find_u64(instance, "number", 0) == run->cli->options.index.value)
+            (void)map_set(&run->only, str_of(name), run);
+    }
 }
 
 bool log_view_run(struct cli *cli, const char *system, const char *target, int *ret_signal,
@@ -137,5 +152,6 @@ bool log_view_run(struct cli *cli, const char *system, const char *target, int *
     expect_instances(&run, system);
     bool ok = cli_api_stream(cli, &request, &reader, ret_signal, err);
     log_view_done(&run.view);
+    map_done(&run.only);
     return ok;
 }

@@ -112,9 +112,21 @@ static bool set_number(struct parse *parse, const struct option_spec *spec, cons
     return true;
 }
 
+/* Options of Docker Compose that cannot be had say so in the table. */
+static bool check_refused(const struct option_spec *spec, struct err *err)
+{
+    static const char prefix[] = "refused: ";
+
+    if (strncmp(spec->doc, prefix, strlen(prefix)) != 0)
+        return true;
+    return err_set(err, ERR_INVALID, "--%s is %s", spec->name, spec->doc);
+}
+
 static bool set_value(struct parse *parse, const struct option_spec *spec, const char *value,
                       struct err *err)
 {
+    if (!check_refused(spec, err))
+        return false;
     switch (spec->kind) {
     case OPTION_FLAG:
         return set_flag(parse, spec, value, err);
@@ -188,7 +200,7 @@ static bool parse_letters(struct parse *parse, const char *word, struct err *err
         if (spec == NULL)
             return refuse_option(parse, arena_printf(parse->arena, "-%c", *p), err);
         if (spec->kind == OPTION_FLAG) {
-            if (!set_flag(parse, spec, NULL, err))
+            if (!set_value(parse, spec, NULL, err))
                 return false;
             continue;
         }
@@ -205,6 +217,9 @@ static bool take_verb(struct parse *parse, const char *word, struct err *err)
     parse->command = command_find(word);
     if (parse->command != NULL)
         return true;
+    const char *refusal = command_refusal(word);
+    if (refusal != NULL)
+        return err_set(err, ERR_INVALID, "'%s' is refused: %s", word, refusal);
     const char *near = command_suggest(word);
     if (near != NULL)
         return err_set(err, ERR_INVALID, "unknown command '%s', did you mean 'ishizue %s'?", word,

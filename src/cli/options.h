@@ -56,10 +56,56 @@ struct options {
     bool list_volumes;
     bool list_profiles;
     bool list_environment;
+    bool list_networks;
+    bool list_models;
+    bool list_variables;
+    bool no_interpolate;
+    bool no_normalize;
+    bool no_path_resolution;
+    bool no_consistency;
+    bool no_env_resolution;
+    bool resolve_image_digests;
+    bool lock_image_digests;
     bool install;
     bool foreground;
     bool short_form;
     bool man;
+    bool archive;
+    bool follow_link;
+    bool no_stream;
+    bool no_trunc;
+    bool no_cache;
+    bool pull_newer;
+    bool quiet_pull;
+    bool quiet_build;
+    bool no_build;
+    bool no_start;
+    bool no_recreate;
+    bool always_recreate_deps;
+    bool renew_anon_volumes;
+    bool abort_on_exit;
+    bool abort_on_failure;
+    bool attach_dependencies;
+    bool menu;
+    bool yes;
+    bool watch;
+    bool privileged;
+    bool include_deps;
+    bool ignore_buildable;
+    bool ignore_pull_failures;
+    bool with_dependencies;
+    bool list_orphans;
+    bool push;
+    bool print;
+    bool check_only;
+    bool no_deps;
+    bool force;         /* rm */
+    bool stop_first;    /* rm */
+    bool auto_remove;   /* run --rm */
+    bool service_ports; /* run */
+    bool use_aliases;   /* run */
+    bool no_stdin;      /* attach */
+    bool down_project;  /* wait */
     struct options_number wait_timeout_s;
     struct options_number timeout_s;
     struct options_number index;
@@ -77,7 +123,30 @@ struct options {
     const char *tail;
     const char *user;
     const char *working_dir;
+    const char *protocol;
+    const char *signal;      /* kill */
+    const char *name;        /* run */
+    const char *entrypoint;  /* run */
+    const char *detach_keys; /* attach */
+    const char *sig_proxy;   /* attach: "true", "false"; NULL: true */
+    const char *pull_policy;
+    const char *filter;
+    const char *exit_code_from;
+    const char *rmi;
+    const char *ssh;
+    const char *builder;
+    const char *memory;
     struct compose_texts environment; /* exec -e */
+    struct compose_texts scale;
+    struct compose_texts labels; /* run */
+    struct compose_texts run_volumes;
+    struct compose_texts publish;
+    struct compose_texts cap_add;
+    struct compose_texts cap_drop;
+    struct compose_texts attach;
+    struct compose_texts no_attach;
+    struct compose_texts statuses;
+    struct compose_texts build_args;
 
     struct compose_texts arguments; /* what stands after the options of the verb */
 };
@@ -129,6 +198,8 @@ extern const size_t global_option_count;
 
 /* NULL when there is none. */
 const struct command *command_find(const char *name);
+/* Why a verb of Docker Compose is not one here, and what to do instead; NULL: it is not known. */
+const char *command_refusal(const char *name);
 /* The nearest command that exists, for a wrong or a not existing one; NULL when nothing is near. */
 const char *command_suggest(const char *name);
 

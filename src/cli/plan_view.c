@@ -119,7 +119,7 @@ int plan_view_up(struct cli *cli, const struct compose *compose, const json_t *r
 }
 
 /* <action> for every instance of the services asked for. */
-static int list_instances(struct cli *cli, const char *system, const char *action, const char *why)
+int plan_view_instances(struct cli *cli, const char *system, const char *action, const char *why)
 {
     AUTO(json_unref) json_t *root = NULL;
     struct plan plan;
@@ -141,12 +141,12 @@ static int list_instances(struct cli *cli, const char *system, const char *actio
 
 int plan_view_down(struct cli *cli, const char *system)
 {
-    return list_instances(cli, system, "stop",
-                          cli->options.volumes ? "its volumes would be removed too: -v"
-                                               : "its volumes would stay");
+    return plan_view_instances(cli, system, "stop",
+                               cli->options.volumes ? "its volumes would be removed too: -v"
+                                                    : "its volumes would stay");
 }
 
 int plan_view_restart(struct cli *cli, const char *system)
 {
-    return list_instances(cli, system, "restart", "asked for");
+    return plan_view_instances(cli, system, "restart", "asked for");
 }

@@ -15,3 +15,5 @@ struct cli;
 int plan_view_up(struct cli *cli, const struct compose *compose, const json_t *resolved);
 int plan_view_down(struct cli *cli, const char *system);
 int plan_view_restart(struct cli *cli, const char *system);
+/* Each instance of the services named would be asked to do <action>. */
+int plan_view_instances(struct cli *cli, const char *system, const char *action, const char *why);

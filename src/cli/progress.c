@@ -47,6 +47,8 @@ static const struct state_look {
     {"stopping", STYLE_YELLOW, false, false, "●", "*"},
     {"ready", STYLE_GREEN, false, true, "✔", "+"},
     {"unchanged", STYLE_GREEN, false, true, "✔", "+"},
+    {"created", STYLE_NONE, false, true, "■", "-"},
+    {"paused", STYLE_YELLOW, false, true, "■", "-"},
     {"exited", STYLE_NONE, false, true, "■", "-"},
     {"removed", STYLE_NONE, false, true, "■", "-"},
     {"unhealthy", STYLE_RED, false, false, "✘", "x"},
@@ -269,9 +271,12 @@ static size_t count_final(const struct progress *progress)
 
 static void add_head(const struct progress *progress, uint64_t now_ns, struct buf *ret)
 {
-    static const char *const verbs[] = {[PROGRESS_UP] = "Bringing up",
-                                        [PROGRESS_DOWN] = "Taking down",
-                                        [PROGRESS_RESTART] = "Restarting"};
+    static const char *const verbs[] = {
+        [PROGRESS_UP] = "Bringing up",        [PROGRESS_DOWN] = "Taking down",
+        [PROGRESS_RESTART] = "Restarting",    [PROGRESS_CREATE] = "Creating",
+        [PROGRESS_START] = "Starting",        [PROGRESS_STOP] = "Stopping",
+        [PROGRESS_RM] = "Removing",           [PROGRESS_PAUSE] = "Pausing",
+        [PROGRESS_UNPAUSE] = "Letting go on", [PROGRESS_RUN] = "Preparing"};
     AUTO(buf_done) struct buf text = {0};
 
     buf_addf(&text, "%s %s", verbs[progress->kind], progress->system);

@@ -23,7 +23,18 @@ enum progress_mode { PROGRESS_TTY, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_QUIET
 enum progress_mode progress_mode_choose(const char *wanted, const struct term *term);
 
 /* What the operation does: for the line above the services. */
-enum progress_kind { PROGRESS_UP, PROGRESS_DOWN, PROGRESS_RESTART };
+enum progress_kind {
+    PROGRESS_UP,
+    PROGRESS_DOWN,
+    PROGRESS_RESTART,
+    PROGRESS_CREATE,
+    PROGRESS_START,
+    PROGRESS_STOP,
+    PROGRESS_RM,
+    PROGRESS_PAUSE,
+    PROGRESS_UNPAUSE,
+    PROGRESS_RUN
+};
 
 struct progress_service;
 

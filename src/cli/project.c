@@ -12,23 +12,24 @@
 #include "cli/project.h"
 #include "json/json.h"
 
+/* Puts the command line into <ret>, beside what is there. */
 static void fill_options(struct cli *cli, bool services_are_targets, const char *working_dir,
                          struct compose_options *ret)
 {
     const struct options *options = &cli->options;
 
-    *ret = (struct compose_options){
-        .files = options->files.items,
-        .file_count = options->files.count,
-        .env_files = options->env_files.items,
-        .env_file_count = options->env_files.count,
-        .profiles = options->profiles.items,
-        .profile_count = options->profiles.count,
-        .project_name = options->project_name,
-        .project_directory = options->project_directory,
-        .environment = environ,
-        .working_dir = working_dir,
-    };
+    ret->files = options->files.items;
+    ret->file_count = options->files.count;
+    ret->env_files = options->env_files.items;
+    ret->env_file_count = options->env_files.count;
+    if (ret->profile_count == 0) {
+        ret->profiles = options->profiles.items;
+        ret->profile_count = options->profiles.count;
+    }
+    ret->project_name = options->project_name;
+    ret->project_directory = options->project_directory;
+    ret->environment = environ;
+    ret->working_dir = working_dir;
     if (services_are_targets) {
         ret->targets = options->arguments.items;
         ret->target_count = options->arguments.count;
@@ -47,17 +48,25 @@ static bool check_targets(const struct cli *cli, const struct compose *compose, 
     return true;
 }
 
-bool project_read(struct cli *cli, bool services_are_targets, struct compose **ret,
-                  json_t **ret_resolved, struct compose_diags *diags, struct err *err)
+bool project_read_with(struct cli *cli, struct compose_options *with, bool services_are_targets,
+                       struct compose **ret, json_t **ret_resolved, struct compose_diags *diags,
+                       struct err *err)
 {
     AUTO(free) char *working_dir = getcwd(NULL, 0);
-    struct compose_options options;
 
     if (working_dir == NULL)
         return err_sys(err, "cannot tell the current folder");
-    fill_options(cli, services_are_targets, arena_text(&cli->arena, working_dir), &options);
-    return compose_load(&options, &cli->arena, ret, ret_resolved, diags, err) &&
-           (!services_are_targets || check_targets(cli, *ret, err));
+    fill_options(cli, services_are_targets, arena_text(&cli->arena, working_dir), with);
+    return compose_load(with, &cli->arena, ret, ret_resolved, diags, err) &&
+           (!services_are_targets || *ret == NULL || check_targets(cli, *ret, err));
+}
+
+bool project_read(struct cli *cli, bool services_are_targets, struct compose **ret,
+                  json_t **ret_resolved, struct compose_diags *diags, struct err *err)
+{
+    struct compose_options with = {0};
+
+    return project_read_with(cli, &with, services_are_targets, ret, ret_resolved, diags, err);
 }
 
 static void print_diag(struct cli *cli, const struct compose_diag *diag)
@@ -105,12 +114,12 @@ json_t *project_diags_json(const struct compose_diags *diags)
     return list;
 }
 
-int project_load(struct cli *cli, bool services_are_targets, bool with_warnings,
-                 struct compose **ret, json_t **ret_resolved)
+int project_load_with(struct cli *cli, struct compose_options *with, bool services_are_targets,
+                      bool with_warnings, struct compose **ret, json_t **ret_resolved)
 {
     struct compose_diags *diags = ARENA_NEW(&cli->arena, struct compose_diags);
     struct err err = {0};
-    bool ok = project_read(cli, services_are_targets, ret, ret_resolved, diags, &err);
+    bool ok = project_read_with(cli, with, services_are_targets, ret, ret_resolved, diags, &err);
 
     if (cli->options.json && !ok)
         (void)cli_fail(cli, &err);
@@ -121,6 +130,14 @@ int project_load(struct cli *cli, bool services_are_targets, bool with_warnings,
     if (!cli->options.json && diags->error_count == 0)
         (void)cli_fail(cli, &err);
     return EXIT_USAGE;
+}
+
+int project_load(struct cli *cli, bool services_are_targets, bool with_warnings,
+                 struct compose **ret, json_t **ret_resolved)
+{
+    struct compose_options with = {.refuse = true};
+
+    return project_load_with(cli, &with, services_are_targets, with_warnings, ret, ret_resolved);
 }
 
 /* The system whose folder is the current one or, nearest first, one above it. */

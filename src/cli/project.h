@@ -18,9 +18,17 @@ struct cli;
 int project_load(struct cli *cli, bool services_are_targets, bool with_warnings,
                  struct compose **ret, json_t **ret_resolved);
 
+/* The same with options of the caller's in <with>, which gets those of the command line added;
+ * project_load() refuses what cannot run here. */
+int project_load_with(struct cli *cli, struct compose_options *with, bool services_are_targets,
+                      bool with_warnings, struct compose **ret, json_t **ret_resolved);
+
 /* The same without printing; <diags> tell. */
 bool project_read(struct cli *cli, bool services_are_targets, struct compose **ret,
                   json_t **ret_resolved, struct compose_diags *diags, struct err *err) MUST_CHECK;
+bool project_read_with(struct cli *cli, struct compose_options *with, bool services_are_targets,
+                       struct compose **ret, json_t **ret_resolved, struct compose_diags *diags,
+                       struct err *err) MUST_CHECK;
 void project_print_diags(struct cli *cli, const struct compose_diags *diags, bool with_warnings);
 
 /* {"severity", "file", "line", "column", "path", "text", "hint"} for each. New reference. */

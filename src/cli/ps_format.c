@@ -101,6 +101,25 @@ static const char *ports_text(struct rows *rows, const json_t *service)
     return clean(rows, buf_text(&out));
 }
 
+/* Docker knows fewer states. One that was stopped before it ever ran is still "created". */
+const char *ps_format_state(const json_t *instance)
+{
+    static const char *const pairs[][2] = {{"pending", "created"},
+                                           {"exited", "exited"},
+                                           {"backoff", "restarting"},
+                                           {"paused", "paused"}};
+    const char *state = json_find_text(instance, "state", "");
+    bool never_ran =
+        json_object_get(instance, "started_ms") != NULL && find_i64(instance, "started_ms") == 0;
+
+    if (strcmp(state, "exited") == 0 && never_ran)
+        return "created";
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+        if (strcmp(pairs[i][0], state) == 0)
+            return pairs[i][1];
+    return "running";
+}
+
 static enum style state_style(const char *state, const char *health, uint64_t exit_status)
 {
     static const struct {
@@ -109,7 +128,7 @@ static enum style state_style(const char *state, const char *health, uint64_t ex
     } styles[] = {
         {"ready", STYLE_GREEN},     {"unhealthy", STYLE_RED},   {"backoff", STYLE_RED},
         {"starting", STYLE_YELLOW}, {"warming", STYLE_YELLOW},  {"pending", STYLE_YELLOW},
-        {"draining", STYLE_YELLOW}, {"stopping", STYLE_YELLOW},
+        {"draining", STYLE_YELLOW}, {"stopping", STYLE_YELLOW}, {"paused", STYLE_YELLOW},
     };
 
     if (strcmp(health, "unhealthy") == 0)
@@ -129,9 +148,12 @@ static void add_state(struct rows *rows, const json_t *instance)
     uint64_t exit_status = json_find_u64(instance, "exit_status", 0);
     const char *text = state;
 
-    if (strcmp(state, "exited") == 0 || strcmp(state, "backoff") == 0)
+    if (strcmp(ps_format_state(instance), "created") == 0)
+        text = "created";
+    else if (strcmp(state, "exited") == 0 || strcmp(state, "backoff") == 0)
         text = arena_printf(rows->arena, "%s (%llu)", state, (unsigned long long)exit_status);
-    else if (strcmp(health, "none") != 0 && strcmp(health, state) != 0)
+    else if (strcmp(state, "paused") != 0 && strcmp(health, "none") != 0 &&
+             strcmp(health, state) != 0)
         text = arena_printf(rows->arena, "%s (%s)", state, health);
     text_table_add(&rows->table, state_style(state, health, exit_status), clean(rows, text));
 }
@@ -142,7 +164,8 @@ static void add_uptime(struct rows *rows, const json_t *instance)
     int64_t started_ms = find_i64(instance, "started_ms");
     const char *state = json_find_text(instance, "state", "");
 
-    if (started_ms > 0 && strcmp(state, "exited") != 0 && strcmp(state, "backoff") != 0)
+    if (started_ms > 0 && strcmp(state, "exited") != 0 && strcmp(state, "backoff") != 0 &&
+        strcmp(state, "pending") != 0)
         ps_format_age(rows->now_ms > started_ms ? (uint64_t)(rows->now_ms - started_ms) : 0, &out);
     text_table_add(&rows->table, STYLE_NONE, arena_str(rows->arena, buf_str(&out)));
 }
@@ -233,18 +256,6 @@ void ps_format_table(const json_t *system, const struct term *term, int64_t now_
     text_table_done(&rows.table);
 }
 
-/* Compose knows fewer states. */
-static const char *compose_state(const char *state)
-{
-    static const char *const pairs[][2] = {
-        {"pending", "created"}, {"exited", "exited"}, {"backoff", "restarting"}};
-
-    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
-        if (strcmp(pairs[i][0], state) == 0)
-            return pairs[i][1];
-    return "running";
-}
-
 static json_t *publishers(const json_t *service)
 {
     json_t *list = json_array();
@@ -274,9 +285,8 @@ static json_t *compose_object(const json_t *system, const json_t *instance, int6
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:s, s:o}", "ID",
                      json_find_text(instance, "id", ""), "Name",
                      json_find_text(instance, "name", ""), "Service", name, "Project",
-                     json_find_text(system, "name", ""), "State",
-                     compose_state(json_find_text(instance, "state", "")), "Health",
-                     strcmp(health, "none") == 0 ? "" : health, "ExitCode",
+                     json_find_text(system, "name", ""), "State", ps_format_state(instance),
+                     "Health", strcmp(health, "none") == 0 ? "" : health, "ExitCode",
                      (json_int_t)json_find_u64(instance, "exit_status", 0), "Status",
                      json_find_text(instance, "text", ""), "CreatedAt", created, "Created",
                      (json_int_t)(created_ms / 1000), "RunningFor", buf_text(&age), "Command",

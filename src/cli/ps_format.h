@@ -18,6 +18,10 @@ void ps_format_table(const json_t *system, const struct term *term, int64_t now_
 /* One JSON object an instance and line, with the keys of Docker Compose. */
 void ps_format_lines(const json_t *system, int64_t now_ms, struct buf *ret);
 
+/* Docker's word for the state of an instance: "created", "running", "paused", "restarting" or
+ * "exited". */
+const char *ps_format_state(const json_t *instance);
+
 /* "43 s", "12 m", "3 h 05 m", "4 d 2 h": how long ago, for a person. */
 void ps_format_age(uint64_t ms, struct buf *ret);
 /* "812 KiB", "63.5 MiB". */

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "compose/canonical.h"
+#include "compose/schema_priv.h"
 #include "compose/units.h"
 
 static const char *kind_name(const struct yaml_node *node)
@@ -200,11 +201,14 @@ static struct yaml_node *canonical_scalar(struct load *load, const struct path *
     return node;
 }
 
-static struct yaml_node *pair_value(struct load *load, const struct schema *schema,
-                                    const struct yaml_node *node)
+static struct yaml_node *pair_value(struct load *load, const struct path *path,
+                                    const struct schema *schema, const struct yaml_node *node)
 {
-    const char *text = node->kind == YAML_SCALAR ? yaml_value_text(load->arena, node) : NULL;
+    struct yaml_value value = yaml_value(node);
+    const char *text = yaml_value_text(load->arena, node);
 
+    if (value.type == YAML_FLOAT && (isnan(value.number) || isinf(value.number)))
+        load_error(load, node, path, "put quotes around it", "%s is no number here", node->text);
     if (text == NULL && (schema->flags & SCHEMA_EMPTY_VALUE) != 0)
         text = "";
     return text == NULL ? yaml_new_plain(load->arena, "null", node)
@@ -212,24 +216,28 @@ static struct yaml_node *pair_value(struct load *load, const struct schema *sche
 }
 
 /* "K=v" or "K", the latter without a value. */
-static void add_pair(struct load *load, const struct schema *schema, const struct yaml_node *entry,
-                     struct yaml_node *ret)
+static void add_pair(struct load *load, const struct path *path, const struct schema *schema,
+                     const struct yaml_node *entry, struct yaml_node *ret)
 {
-    const char *text = yaml_value_text(load->arena, entry);
-    struct str value = str_of(text == NULL ? "" : text);
+    struct str value = str_of(entry->text);
     struct str key = str_cut(&value, '=');
+
+    if (yaml_value(entry).type != YAML_TEXT)
+        load_error(load, entry, path, "write NAME=value", "must be a text, not %.40s", entry->text);
     struct yaml_node *node = value.ptr == NULL
                                  ? yaml_new_plain(load->arena, "null", entry)
                                  : yaml_new_text(load->arena, arena_str(load->arena, value), entry);
 
-    yaml_set(load->arena, ret, arena_str(load->arena, key), pair_value(load, schema, node));
+    yaml_set(load->arena, ret, arena_str(load->arena, key), pair_value(load, path, schema, node));
 }
 
 static struct yaml_node *canonical_pairs(struct load *load, const struct path *path,
                                          const struct schema *schema, struct yaml_node *node)
 {
-    if (node->kind == YAML_SCALAR)
-        return wrong_kind(load, path, node, "a list of NAME=value or a map");
+    if (node->kind == YAML_SCALAR || (node->kind == YAML_LIST && schema->flags & SCHEMA_NO_LIST))
+        return wrong_kind(load, path, node,
+                          schema->flags & SCHEMA_NO_LIST ? "a map"
+                                                         : "a list of NAME=value or a map");
     struct yaml_node *pairs = yaml_new(load->arena, YAML_MAP, node);
     pairs->tag = node->tag;
     for (size_t i = 0; i < node->count; i++) {
@@ -241,9 +249,9 @@ static struct yaml_node *canonical_pairs(struct load *load, const struct path *p
         else if (item->node->kind != YAML_SCALAR)
             (void)wrong_kind(load, &here, item->node, "a single value");
         else if (item->key == NULL)
-            add_pair(load, schema, item->node, pairs);
+            add_pair(load, &here, schema, item->node, pairs);
         else
-            yaml_set(load->arena, pairs, item->key, pair_value(load, schema, item->node));
+            yaml_set(load->arena, pairs, item->key, pair_value(load, &here, schema, item->node));
     }
     return pairs;
 }
@@ -298,7 +306,8 @@ static struct yaml_node *canonical_map(struct load *load, const struct path *pat
         struct yaml_item *item = &node->items[i];
         struct path here = {path, item->key, 0};
 
-        if ((schema->flags & SCHEMA_NAMES) != 0 && strncmp(item->key, "x-", 2) != 0)
+        if ((schema->flags & SCHEMA_NAMES) != 0 &&
+            ((schema->flags & SCHEMA_X_NAMES) != 0 || strncmp(item->key, "x-", 2) != 0))
             check_name(load, path, item);
         struct yaml_node *value =
             canonical(load, &here, schema_member(schema, item->key), item->node);
@@ -311,14 +320,15 @@ static struct yaml_node *canonical_map(struct load *load, const struct path *pat
 static void unknown_key(struct load *load, const struct path *path, const struct schema *schema,
                         const struct yaml_item *item)
 {
-    const char *names[128];
+    const char *names[160];
     size_t count = 0;
     struct yaml_node place = *item->node;
 
-    for (const struct schema_key *key = schema->keys; key->name != NULL; key++) {
-        assert(count + 1 < ARRAY_LEN(names));
-        names[count++] = key->name;
-    }
+    for (; schema != NULL; schema = schema->base)
+        for (const struct schema_key *key = schema->keys; key != NULL && key->name != NULL; key++) {
+            assert(count + 1 < ARRAY_LEN(names));
+            names[count++] = key->name;
+        }
     names[count] = NULL;
     place.line = item->line;
     place.column = item->column;
@@ -327,20 +337,14 @@ static void unknown_key(struct load *load, const struct path *path, const struct
                "unknown key '%.80s'", item->key);
 }
 
-static void tell_support(struct load *load, const struct path *path, const struct schema_key *key,
-                         const struct yaml_item *item)
+static void tell_obsolete(struct load *load, const struct path *path, const struct schema_key *key,
+                          const struct yaml_item *item)
 {
     struct yaml_node place = *item->node;
 
     place.line = item->line;
     place.column = item->column;
-    if (key->support == SUPPORT_NOT_YET)
-        load_warn(load, &place, path, key->note, "'%s' is not supported yet by the host runtime",
-                  key->name);
-    else if (key->support == SUPPORT_OBSOLETE)
-        load_warn(load, &place, path, key->note, "'%s' is obsolete", key->name);
-    else if (key->support == SUPPORT_REFUSED)
-        load_error(load, &place, path, key->note, "'%s' is not supported yet", key->name);
+    load_warn(load, &place, path, key->note, "'%s' is obsolete", key->name);
 }
 
 static struct yaml_node *canonical_object(struct load *load, const struct path *path,
@@ -361,12 +365,9 @@ static struct yaml_node *canonical_object(struct load *load, const struct path *
             unknown_key(load, path, schema, item);
             continue;
         }
-        if (!yaml_is_null(item->node))
-            tell_support(load, &here, key, item);
-        /* What is inside a key that was told about needs no message of its own. */
-        load->warnings_off += key->support != SUPPORT_HONOURED;
+        if (key->support == SUPPORT_OBSOLETE && !yaml_is_null(item->node))
+            tell_obsolete(load, &here, key, item);
         struct yaml_node *value = canonical(load, &here, &key->schema, item->node);
-        load->warnings_off -= key->support != SUPPORT_HONOURED;
         if (value != NULL)
             item->node = value;
     }
@@ -378,12 +379,35 @@ static bool has_tag(const struct yaml_node *node, const char *tag)
     return node->tag != NULL && strcmp(node->tag, tag) == 0;
 }
 
+static bool holds_variable(const struct yaml_node *node)
+{
+    if (node->kind == YAML_SCALAR)
+        return strchr(node->text, '$') != NULL;
+    for (size_t i = 0; i < node->count; i++)
+        if (node->items[i].node->kind == YAML_SCALAR && holds_variable(node->items[i].node))
+            return true;
+    return false;
+}
+
+/* Without interpolation a value that may hold a variable, and a command, stays as it is written. */
+static bool is_left(const struct load *load, const struct schema *schema,
+                    const struct yaml_node *node)
+{
+    if ((load->skip & COMPOSE_SKIP_INTERPOLATION) == 0)
+        return false;
+    if (schema->canonical == canonical_ports)
+        return holds_variable(node);
+    return node->kind == YAML_SCALAR &&
+           (holds_variable(node) || schema->canonical == canonical_command ||
+            schema->canonical == canonical_test || schema->canonical == NULL);
+}
+
 struct yaml_node *canonical(struct load *load, const struct path *path, const struct schema *schema,
                             struct yaml_node *node)
 {
     const char *tag = node->tag;
 
-    if (has_tag(node, "!reset"))
+    if (has_tag(node, "!reset") || is_left(load, schema, node))
         return node;
     if (schema->canonical != NULL && !yaml_is_null(node)) {
         node = schema->canonical(load, path, node);
@@ -412,4 +436,49 @@ struct yaml_node *canonical(struct load *load, const struct path *path, const st
         break;
     }
     return canonical_scalar(load, path, schema, node);
+}
+
+static const char *wanted(const struct schema *schema)
+{
+    switch (schema->type) {
+    case SCHEMA_LIST:
+        return "a list";
+    case SCHEMA_MAP:
+    case SCHEMA_OBJECT:
+        return "a map";
+    case SCHEMA_PAIRS:
+        return "a map or a list";
+    case SCHEMA_ANY:
+    case SCHEMA_TEXT:
+    case SCHEMA_BOOL:
+    case SCHEMA_INT:
+    case SCHEMA_NUMBER:
+    case SCHEMA_DURATION:
+    case SCHEMA_BYTES:
+        break;
+    }
+    return "a value";
+}
+
+void canonical_check_empty(struct load *load, const struct path *path, const struct schema *schema,
+                           const struct yaml_node *node)
+{
+    for (size_t i = 0; i < node->count; i++) {
+        const struct yaml_item *item = &node->items[i];
+        const struct path here = {path, item->key, i};
+        const struct schema *inner = schema->items;
+        struct yaml_node place = *item->node;
+
+        if (schema->type == SCHEMA_OBJECT || (inner == NULL && item->key != NULL))
+            inner = schema_member(schema, item->key);
+        if (inner == NULL || inner->type == SCHEMA_ANY)
+            continue;
+        place.line = item->line;
+        place.column = item->column;
+        if (!yaml_is_null(item->node))
+            canonical_check_empty(load, &here, inner, item->node);
+        else if (schema->type == SCHEMA_OBJECT && (inner->flags & SCHEMA_NULLABLE) == 0)
+            load_error(load, &place, &here, "write one, or remove the line", "needs %s",
+                       wanted(inner));
+    }
 }

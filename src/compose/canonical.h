@@ -13,3 +13,7 @@
 /* Returns the node to use instead of <node>, or NULL after adding an error. */
 struct yaml_node *canonical(struct load *load, const struct path *path, const struct schema *schema,
                             struct yaml_node *node);
+
+/* After merging: a key that stands there without a value, where one is needed, is an error. */
+void canonical_check_empty(struct load *load, const struct path *path, const struct schema *schema,
+                           const struct yaml_node *node);

@@ -12,10 +12,22 @@
 struct load {
     struct arena *arena;
     struct compose_diags *diags;
-    const char *project_dir; /* absolute */
-    const char *home;        /* for "~"; NULL: unknown */
-    int warnings_off;        /* above 0: load_warn() adds nothing */
+    const char *working_dir;   /* absolute; names of files in messages are relative to it */
+    const char *project_dir;   /* absolute */
+    const char *home;          /* for "~"; NULL: unknown */
+    int warnings_off;          /* above 0: load_warn() adds nothing */
+    bool refuse;               /* load_unfit() adds errors */
+    bool keep_tags;            /* merge() leaves what a later merge() must see */
+    struct compose_uses *uses; /* may be NULL */
+    size_t file_count;         /* read so far */
+    size_t byte_count;
+    unsigned skip;                       /* COMPOSE_SKIP_... */
+    struct compose_variables *variables; /* may be NULL */
 };
+
+/* The value of the variable that `environment` of a secret or config names, beside it. Never
+ * printed by `config`. */
+#define VALUE_OF_ENVIRONMENT "x-ishizue-value"
 
 /* "services.web.ports[0]", linked from the innermost part outwards, on the stack. key NULL: an
  * index. The root has no path: NULL. */
@@ -33,6 +45,10 @@ void load_error(struct load *load, const struct yaml_node *node, const struct pa
                 const char *hint, const char *fmt, ...) PRINTF_LIKE(5, 6);
 void load_warn(struct load *load, const struct yaml_node *node, const struct path *path,
                const char *hint, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* What the specification allows and nothing here can run: an error for `up`, a warning for
+ * `config`. */
+void load_unfit(struct load *load, const struct yaml_node *node, const struct path *path,
+                const char *hint, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* An error whose text is ready: of a file that could not be read or parsed. */
 void load_add_err(struct load *load, const struct err *err);
 

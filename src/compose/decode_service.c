@@ -20,15 +20,15 @@ static struct compose_port decode_port(struct load *load, const struct path *pat
         .mode = value_text(node, "mode"),
         .place = value_place(node),
     };
-    uint16_t last;
+    const struct path here = {path, "published", 0};
     struct err err;
 
-    if (published == NULL || *published == '\0')
-        return port;
-    bool is_range = units_parse_port_range(str_of(published), &port.published, &last, &err);
-    assert(is_range);
-    if (last != port.published)
-        load_warn(load, node, path, NULL, "published range %s: its first port is used", published);
+    if (protocol != NULL && strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
+        load_unfit(load, yaml_find(node, "protocol"), path, NULL,
+                   "protocol '%.40s' is not tcp or udp", protocol);
+    if (published != NULL && *published != '\0' &&
+        !units_parse_port_range(str_of(published), &port.published, &port.published_last, &err))
+        load_unfit(load, yaml_find(node, "published"), &here, NULL, "%s", err.text);
     return port;
 }
 
@@ -57,12 +57,12 @@ static void add_exposed(struct load *load, const struct path *path, const struct
 
     text = str_sub(text, 0, str_find(text, '/'));
     if (!units_parse_port_range(text, &first, &last, &err)) {
-        load_error(load, entry, path, NULL, "%s", err.text);
+        load_unfit(load, entry, path, NULL, "%s", err.text);
         return;
     }
     size_t count = 1U + last - first;
     if (ret->expose_count + count > EXPOSE_MAX) {
-        load_error(load, entry, path, NULL, "more than %d ports", EXPOSE_MAX);
+        load_unfit(load, entry, path, NULL, "more than %d ports", EXPOSE_MAX);
         return;
     }
     uint16_t *all = ARENA_ARRAY(load->arena, uint16_t, ret->expose_count + count);
@@ -85,25 +85,46 @@ void decode_expose(struct load *load, const struct path *path, const struct yaml
     }
 }
 
-static bool parse_mode(struct str text, uint32_t *ret)
-{
-    uint32_t mode = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '7' || mode > 0777)
-            return false;
-        mode = mode * 8 + (uint32_t)(text.ptr[i] - '0');
-    }
-    *ret = mode;
-    return text.len > 0;
-}
-
 static void decode_mode(struct load *load, const struct path *path, const struct yaml_node *place,
                         struct str text, struct compose_volume_mount *ret)
 {
-    if (!parse_mode(text, &ret->tmpfs_mode))
-        load_error(load, place, path, NULL, "'" STR_FMT "' is no mode; write it as \"1777\"",
+    if (!value_parse_mode(text, &ret->tmpfs_mode))
+        load_unfit(load, place, path, NULL, "'" STR_FMT "' is no mode; write it as \"1777\"",
                    STR_ARG(str_sub(text, 0, 60)));
+}
+
+static const char *decode_propagation(struct load *load, const struct path *path,
+                                      const struct yaml_node *bind)
+{
+    static const char *const words[] = {"rprivate", "private", "rshared", "shared",
+                                        "rslave",   "slave",   NULL};
+    const char *text = value_text(bind, "propagation");
+    const struct path bind_path = {path, "bind", 0};
+    const struct path here = {&bind_path, "propagation", 0};
+
+    if (text == NULL || *text == '\0' || is_one_of(text, words))
+        return text != NULL && *text == '\0' ? NULL : text;
+    load_unfit(load, yaml_find(bind, "propagation"), &here, suggest(load->arena, text, words),
+               "'%.40s' is no mount propagation", text);
+    return NULL;
+}
+
+/* A folder within the volume, that cannot lead out of it. */
+static const char *decode_subpath(struct load *load, const struct path *path,
+                                  const struct yaml_node *volume)
+{
+    const char *text = value_text(volume, "subpath");
+    const struct path volume_path = {path, "volume", 0};
+    const struct path here = {&volume_path, "subpath", 0};
+    bool leads_out = text != NULL && text[0] == '/';
+
+    for (struct str rest = str_of(text); rest.ptr != NULL;)
+        leads_out = str_is(str_cut(&rest, '/'), "..") || leads_out;
+    if (!leads_out)
+        return text != NULL && *text == '\0' ? NULL : text;
+    load_unfit(load, yaml_find(volume, "subpath"), &here, NULL,
+               "'%.80s' must be a folder within the volume, without '..'", text);
+    return NULL;
 }
 
 static struct compose_volume_mount decode_volume(struct load *load, const struct path *path,
@@ -111,7 +132,8 @@ static struct compose_volume_mount decode_volume(struct load *load, const struct
 {
     const char *type = value_text(node, "type");
     const struct yaml_node *tmpfs = yaml_find(node, "tmpfs");
-    const char *mode = value_text(tmpfs, "mode");
+    const struct yaml_node *bind = yaml_find(node, "bind");
+    const struct yaml_node *volume = yaml_find(node, "volume");
     struct compose_volume_mount mount = {
         .source = value_text(node, "source"),
         .target = value_text(node, "target"),
@@ -121,18 +143,17 @@ static struct compose_volume_mount decode_volume(struct load *load, const struct
 
     if (strcmp(type, "bind") == 0) {
         mount.type = VOLUME_BIND;
-        mount.create_host_path = value_bool(yaml_find(node, "bind"), "create_host_path", true);
+        mount.create_host_path = value_bool(bind, "create_host_path", true);
+        mount.propagation = decode_propagation(load, path, bind);
     } else if (strcmp(type, "tmpfs") == 0) {
         mount.type = VOLUME_TMPFS;
         mount.source = NULL;
         mount.tmpfs_size_bytes = value_limit(tmpfs, "size");
-        if (mode != NULL)
-            decode_mode(load, path, yaml_find(tmpfs, "mode"), str_of(mode), &mount);
-    } else if (strcmp(type, "volume") == 0) {
+        mount.tmpfs_mode = (uint32_t)(value_u64(tmpfs, "mode", 0) & 07777);
+    } else { /* what is neither is refused as a whole */
         mount.type = mount.source == NULL ? VOLUME_ANONYMOUS : VOLUME_NAMED;
-    } else {
-        load_error(load, node, path, "use bind, volume or tmpfs",
-                   "volume type '%s' is not supported", type);
+        mount.subpath = decode_subpath(load, path, volume);
+        mount.no_copy = value_bool(volume, "nocopy", false);
     }
     return mount;
 }
@@ -149,13 +170,13 @@ static struct compose_volume_mount decode_tmpfs(struct load *load, const struct 
     struct err err;
 
     if (target.len == 0 || target.ptr[0] != '/')
-        load_error(load, entry, path, NULL, "'%.80s' must start with '/'", entry->text);
+        load_unfit(load, entry, path, NULL, "'%.80s' must start with '/'", entry->text);
     while (rest.ptr != NULL) {
         struct str value = str_cut(&rest, ',');
         struct str name = str_cut(&value, '=');
 
         if (str_is(name, "size") && !units_parse_bytes(value, &mount.tmpfs_size_bytes, &err))
-            load_error(load, entry, path, NULL, "%s", err.text);
+            load_unfit(load, entry, path, NULL, "%s", err.text);
         else if (str_is(name, "mode"))
             decode_mode(load, path, entry, value, &mount);
     }
@@ -172,6 +193,26 @@ static void check_target(struct load *load, const struct path *path,
             load_error(load, place, path, NULL, "'%.80s' is mounted already", mount->target);
 }
 
+/* "service", "service:ro" or "service:rw" */
+static void decode_volumes_from(struct load *load, const struct path *path,
+                                const struct yaml_node *node, struct compose_service *ret)
+{
+    const struct path list = {path, "volumes_from", 0};
+
+    ret->volumes_from = value_texts(load->arena, node, "volumes_from");
+    for (size_t i = 0; i < ret->volumes_from.count; i++) {
+        const struct path here = {&list, NULL, i};
+        struct str mode = str_of(ret->volumes_from.items[i]);
+        bool is_container = str_starts(mode, STR("container:"));
+
+        (void)str_cut(&mode, ':');
+        if (!is_container && mode.ptr != NULL && !str_is(mode, "ro") && !str_is(mode, "rw"))
+            load_unfit(load, yaml_find(node, "volumes_from")->items[i].node, &here, NULL,
+                       "'%.80s' must be a service, with :ro or :rw if need be",
+                       ret->volumes_from.items[i]);
+    }
+}
+
 void decode_volumes(struct load *load, const struct path *path, const struct yaml_node *node,
                     struct compose_service *ret)
 {
@@ -182,6 +223,7 @@ void decode_volumes(struct load *load, const struct path *path, const struct yam
     size_t volume_count = yaml_is_null(volumes) ? 0 : volumes->count;
     size_t tmpfs_count = yaml_is_null(tmpfs) ? 0 : tmpfs->count;
 
+    decode_volumes_from(load, path, node, ret);
     ret->tmpfs_options = value_texts(load->arena, node, "tmpfs");
     if (volume_count + tmpfs_count == 0)
         return;

@@ -41,6 +41,13 @@ uint64_t value_limit(const struct yaml_node *map, const char *key)
     return value_u64(map, key, 0);
 }
 
+int64_t value_i64(const struct yaml_node *map, const char *key)
+{
+    const struct yaml_node *node = yaml_find(map, key);
+
+    return yaml_is_null(node) ? 0 : yaml_value(node).integer;
+}
+
 double value_double(const struct yaml_node *map, const char *key)
 {
     const struct yaml_node *node = yaml_find(map, key);
@@ -87,4 +94,25 @@ struct compose_pairs value_pairs(struct arena *arena, const struct yaml_node *ma
             pairs.items[pairs.count++] =
                 (struct compose_pair){node->items[i].key, node->items[i].node->text};
     return pairs;
+}
+
+bool is_one_of(const char *text, const char *const *words)
+{
+    for (; *words != NULL; words++)
+        if (strcmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+bool value_parse_mode(struct str text, uint32_t *ret)
+{
+    uint32_t mode = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '7' || mode > 0777)
+            return false;
+        mode = mode * 8 + (uint32_t)(text.ptr[i] - '0');
+    }
+    *ret = mode;
+    return text.len > 0;
 }

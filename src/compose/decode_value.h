@@ -12,6 +12,8 @@ struct compose_place value_place(const struct yaml_node *node);
 const char *value_text(const struct yaml_node *map, const char *key);
 bool value_bool(const struct yaml_node *map, const char *key, bool otherwise);
 uint64_t value_u64(const struct yaml_node *map, const char *key, uint64_t otherwise);
+/* 0 when it is missing. */
+int64_t value_i64(const struct yaml_node *map, const char *key);
 double value_double(const struct yaml_node *map, const char *key);
 uint64_t value_ms(const struct yaml_node *map, const char *key, uint64_t otherwise);
 /* As value_u64() for a member that may be -1 (no limit), given as 0. */
@@ -19,3 +21,8 @@ uint64_t value_limit(const struct yaml_node *map, const char *key);
 struct compose_texts value_texts(struct arena *arena, const struct yaml_node *map, const char *key);
 /* Without the names that have no value. */
 struct compose_pairs value_pairs(struct arena *arena, const struct yaml_node *map, const char *key);
+
+/* <words> ends with NULL. */
+bool is_one_of(const char *text, const char *const *words);
+/* "0440": octal digits only. */
+bool value_parse_mode(struct str text, uint32_t *ret);

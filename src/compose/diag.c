@@ -82,6 +82,18 @@ void load_warn(struct load *load, const struct yaml_node *node, const struct pat
     va_end(ap);
 }
 
+void load_unfit(struct load *load, const struct yaml_node *node, const struct path *path,
+                const char *hint, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!load->refuse && load->warnings_off > 0)
+        return;
+    va_start(ap, fmt);
+    add_message(load, load->refuse ? COMPOSE_ERROR : COMPOSE_WARNING, node, path, hint, fmt, ap);
+    va_end(ap);
+}
+
 void load_add_err(struct load *load, const struct err *err)
 {
     add_diag(load, (struct compose_diag){.severity = COMPOSE_ERROR,

@@ -76,49 +76,87 @@ static struct str without_comment(struct str text)
     return text;
 }
 
-static void add_escaped(struct buf *out, char c)
+/* Appends what the three digits after "\\0" stand for; gives how many bytes of <text>, which starts
+ * behind the backslash, were used. Anything but three digits up to 377 loses the backslash's zero.
+ */
+static size_t add_octal(struct str text, struct buf *out)
+{
+    size_t digits = 0;
+    unsigned code = 0;
+
+    while (digits < 3 && 1 + digits < text.len && text.ptr[1 + digits] >= '0' &&
+           text.ptr[1 + digits] <= '9')
+        digits++;
+    bool good = digits == 3;
+    for (size_t i = 1; i <= digits; i++) {
+        good = good && text.ptr[i] < '8';
+        code = code * 8 + (unsigned)(text.ptr[i] - '0');
+    }
+    if (!good || code > 255) {
+        buf_add_char(out, '\\');
+        buf_add_str(out, str_sub(text, 1, digits));
+    } else if (code < 0x80) {
+        buf_add_char(out, (char)code);
+    } else {
+        buf_add_char(out, (char)(0xc0 | (code >> 6)));
+        buf_add_char(out, (char)(0x80 | (code & 0x3f)));
+    }
+    return 1 + digits;
+}
+
+/* A double-quoted value with its escapes replaced: \a \b \f \n \r \t \v \$ \" \\ and \0ddd. */
+static void add_unescaped(struct str text, struct buf *out)
 {
     static const char names[] = "abfnrtv";
     static const char bytes[] = "\a\b\f\n\r\t\v";
-    const char *at = strchr(names, c);
 
-    if (c == '$')
-        buf_add_text(out, "$$"); /* a dollar that starts no variable */
-    else if (c == '"' || c == '\\' || c == '\'')
-        buf_add_char(out, c);
-    else if (at != NULL && c != '\0')
-        buf_add_char(out, bytes[at - names]);
-    else
-        buf_addf(out, "\\%c", c);
+    for (size_t i = 0; i < text.len; i++) {
+        char next = i + 1 < text.len ? text.ptr[i + 1] : '\0';
+        const char *at = next == '\0' ? NULL : strchr(names, next);
+
+        if (text.ptr[i] != '\\' || next == '\0') {
+            buf_add_char(out, text.ptr[i]);
+        } else if (next == '0') {
+            i += add_octal(str_sub(text, i + 1, text.len), out);
+        } else if (next == '$') {
+            buf_add_text(out, "$$"); /* a dollar that starts no variable */
+            i++;
+        } else if (next == '"' || next == '\\') {
+            buf_add_char(out, next);
+            i++;
+        } else if (at != NULL) {
+            buf_add_char(out, bytes[at - names]);
+            i++;
+        } else {
+            buf_add_char(out, '\\');
+        }
+    }
 }
 
-/* reader->rest starts with the quote. */
+/* reader->rest starts with the quote. What stands before a quote or a backslash is looked at first:
+ * a backslash keeps the quote from closing, two of them stand for themselves. */
 static bool read_quoted(struct reader *reader, struct str name, struct err *err)
 {
     AUTO(buf_done) struct buf value = {0};
-    char quote = reader->rest.ptr[0];
+    AUTO(buf_done) struct buf plain = {0};
+    const struct str rest = reader->rest;
+    char quote = rest.ptr[0];
     size_t i = 1;
 
-    for (; i < reader->rest.len && reader->rest.ptr[i] != quote; i++) {
-        char c = reader->rest.ptr[i];
-        char next = i + 1 < reader->rest.len ? reader->rest.ptr[i + 1] : '\0';
-
-        if (c == '\\' && quote == '"' && next != '\0') {
-            add_escaped(&value, next);
-            i++;
-        } else if (c == '\\' && next == '\'') {
-            buf_add_char(&value, next);
-            i++;
-        } else {
-            buf_add_char(&value, c);
-        }
+    for (; i < rest.len && rest.ptr[i] != quote; i++) {
+        bool is_escape = rest.ptr[i] == '\\' && i + 1 < rest.len;
+        if (is_escape && rest.ptr[++i] != quote)
+            buf_add_char(&value, '\\');
+        buf_add_char(&value, rest.ptr[i]);
     }
-    if (i >= reader->rest.len) {
+    if (i >= rest.len) {
         (void)err_set(err, ERR_INVALID, "the quote of '" STR_FMT "' is not closed",
                       STR_ARG(str_sub(name, 0, 60)));
         return fail_here(reader, err);
     }
-    bool done = quote == '"' ? set_expanded(reader, name, buf_str(&value), err)
+    if (quote == '"')
+        add_unescaped(buf_str(&value), &plain);
+    bool done = quote == '"' ? set_expanded(reader, name, buf_str(&plain), err)
                              : set_var(reader, name, buf_str(&value), err);
     advance(reader, i + 1);
     return done;
@@ -128,19 +166,14 @@ static bool read_value(struct reader *reader, struct str name, struct err *err)
 {
     size_t blank = 0;
 
-    while (blank < reader->rest.len && strchr(" \t\v\f", reader->rest.ptr[blank]) != NULL)
+    while (blank < reader->rest.len && strchr(" \t\r\v\f", reader->rest.ptr[blank]) != NULL)
         blank++;
-    if (!reader->source->raw)
-        advance(reader, blank);
-    bool is_quoted = reader->rest.len > 0 && !reader->source->raw &&
-                     (reader->rest.ptr[0] == '"' || reader->rest.ptr[0] == '\'');
-    if (is_quoted)
+    advance(reader, blank);
+    if (reader->rest.len > 0 && (reader->rest.ptr[0] == '"' || reader->rest.ptr[0] == '\''))
         return read_quoted(reader, name, err);
     size_t end = str_find(reader->rest, '\n');
     struct str value = str_sub(reader->rest, 0, end);
-    bool done = reader->source->raw
-                    ? set_var(reader, name, trim_end(value), err)
-                    : set_expanded(reader, name, trim_end(without_comment(value)), err);
+    bool done = set_expanded(reader, name, trim_end(without_comment(value)), err);
     advance(reader, end);
     return done;
 }
@@ -164,6 +197,15 @@ static bool check_name(const struct reader *reader, struct str name, struct err 
     return fail_here(reader, err);
 }
 
+/* A name without value has the caller's. */
+static bool set_inherited(struct reader *reader, struct str name, struct err *err)
+{
+    const char *outer =
+        reader->source->find == NULL ? NULL : reader->source->find(reader->source->context, name);
+
+    return outer == NULL || set_var(reader, name, str_of(outer), err);
+}
+
 /* At the start of a line that is neither empty nor a comment. */
 static bool read_statement(struct reader *reader, struct err *err)
 {
@@ -178,11 +220,27 @@ static bool read_statement(struct reader *reader, struct err *err)
     if (!check_name(reader, name, err))
         return false;
     advance(reader, has_value ? end + 1 : end);
-    if (has_value)
-        return read_value(reader, name, err);
-    const char *outer =
-        reader->source->find == NULL ? NULL : reader->source->find(reader->source->context, name);
-    return outer == NULL || set_var(reader, name, str_of(outer), err);
+    return has_value ? read_value(reader, name, err) : set_inherited(reader, name, err);
+}
+
+/* The same in a raw file: all behind the first '=' is the value, blanks at its end too. */
+static bool read_raw_line(struct reader *reader, struct err *err)
+{
+    size_t end = str_find(reader->rest, '\n');
+    struct str value = str_sub(reader->rest, 0, end);
+
+    if (value.len > 0 && value.ptr[value.len - 1] == '\r')
+        value.len--;
+    struct str name = str_cut(&value, '=');
+    if (name.len == 0 || str_find(name, ' ') < name.len || str_find(name, '\t') < name.len) {
+        (void)err_set(err, ERR_INVALID, "'" STR_FMT "' is no variable name; write NAME=value",
+                      STR_ARG(str_sub(name, 0, 60)));
+        return fail_here(reader, err);
+    }
+    bool done =
+        value.ptr != NULL ? set_var(reader, name, value, err) : set_inherited(reader, name, err);
+    advance(reader, end);
+    return done;
 }
 
 bool dotenv_parse(struct str text, const struct dotenv_source *source, struct arena *arena,
@@ -204,7 +262,7 @@ bool dotenv_parse(struct str text, const struct dotenv_source *source, struct ar
             advance(&reader, 1);
         else if (c == '#')
             advance(&reader, str_find(reader.rest, '\n'));
-        else if (!read_statement(&reader, err))
+        else if (!(source->raw ? read_raw_line : read_statement)(&reader, err))
             return false;
     }
     return true;

@@ -22,22 +22,79 @@ void env_add_caller(struct env *env, struct arena *arena, char *const *environme
     }
 }
 
-static const char *find_caller(void *context, struct str name)
-{
-    const struct env *env = (struct env *)context;
-
-    return (const char *)map_find(&env->caller, name);
-}
-
-bool env_read_file(struct env *env, struct load *load, const char *path, bool required,
-                   struct err *err)
+static bool read_one(struct env *env, struct load *load, const char *path, struct map *ret,
+                     struct err *err)
 {
     AUTO(buf_done) struct buf text = {0};
-    const struct dotenv_source source = {path, false, find_caller, env};
+    const struct dotenv_source source = {path, false, env_find, env};
 
-    if (!file_read(path, DOTENV_BYTES_MAX, &text, err))
-        return err->code == ERR_NOT_FOUND && !required;
-    return dotenv_parse(buf_str(&text), &source, load->arena, &env->files, err);
+    return file_read(path, DOTENV_BYTES_MAX, &text, err) &&
+           dotenv_parse(buf_str(&text), &source, load->arena, ret, err);
+}
+
+bool env_read_files(struct env *env, struct load *load, const char *const *paths, size_t count,
+                    struct err *err)
+{
+    AUTO(map_done) struct map read = {0};
+    const struct map_entry *entry;
+
+    for (size_t i = 0; i < count; i++)
+        if (!read_one(env, load, paths[i], &read, err))
+            return false;
+    for (size_t i = 0; (entry = map_next(&read, &i)) != NULL;) {
+        struct str name = str_from(entry->key, entry->key_len);
+        if (env_find(env, name) == NULL)
+            (void)map_set(&env->files, name, entry->value);
+    }
+    return true;
+}
+
+static void copy_map(const struct map *map, struct map *ret)
+{
+    const struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(map, &i)) != NULL;)
+        (void)map_set(ret, str_from(entry->key, entry->key_len), entry->value);
+}
+
+void env_copy(const struct env *env, struct env *ret)
+{
+    *ret = (struct env){0};
+    copy_map(&env->caller, &ret->caller);
+    copy_map(&env->files, &ret->files);
+}
+
+static size_t list_map(const struct map *map, struct arena *arena, struct compose_pair *ret)
+{
+    const struct map_entry *entry;
+    size_t count = 0;
+
+    for (size_t i = 0; (entry = map_next(map, &i)) != NULL;)
+        ret[count++] = (struct compose_pair){arena_str(arena, str_from(entry->key, entry->key_len)),
+                                             (const char *)entry->value};
+    return count;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const struct compose_pair *)a)->key, ((const struct compose_pair *)b)->key);
+}
+
+void env_list(const struct env *env, struct arena *arena, struct compose_pairs *ret)
+{
+    struct compose_pair *all =
+        ARENA_ARRAY(arena, struct compose_pair, env->caller.live + env->files.live + 1);
+    size_t count = list_map(&env->caller, arena, all);
+    const struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&env->files, &i)) != NULL;) {
+        struct str name = str_from(entry->key, entry->key_len);
+        if (map_find(&env->caller, name) == NULL)
+            all[count++] =
+                (struct compose_pair){arena_str(arena, name), (const char *)entry->value};
+    }
+    qsort(all, count, sizeof *all, compare_names);
+    *ret = (struct compose_pairs){all, count};
 }
 
 const char *env_find(void *context, struct str name)

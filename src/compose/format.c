@@ -10,9 +10,9 @@
 /* Printed also when empty or false, for that differs from not being there. */
 static bool is_kept(const char *key)
 {
-    static const char *const kept[] = {"command",          "entrypoint",  "required",
-                                       "create_host_path", "attach",      "init",
-                                       "enable_ipv4",      "enable_ipv6", "test"};
+    static const char *const kept[] = {"command", "entrypoint", "required",    "create_host_path",
+                                       "attach",  "init",       "enable_ipv4", "enable_ipv6",
+                                       "test",    "manual",     "services"};
 
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
         if (strcmp(key, kept[i]) == 0)
@@ -118,38 +118,7 @@ static json_t *node_json(const struct yaml_node *node)
     return json;
 }
 
-static void add_if_missing(json_t *object, const char *key, json_t *value)
-{
-    if (json_object_get(object, key) == NULL)
-        (void)json_object_set_new(object, key, value);
-    else
-        json_decref(value);
-}
-
-/* Compose's JSON (not its YAML) always has these. */
-static void add_fixed_members(json_t *root)
-{
-    const char *name;
-    json_t *member;
-
-    json_object_foreach(json_object_get(root, "services"), name, member)
-    {
-        json_t *deploy = json_object_get(member, "deploy");
-        add_if_missing(member, "command", json_null());
-        add_if_missing(member, "entrypoint", json_null());
-        if (deploy != NULL) {
-            add_if_missing(deploy, "resources", json_object());
-            add_if_missing(deploy, "placement", json_object());
-        }
-    }
-    json_object_foreach(json_object_get(root, "networks"), name, member)
-        add_if_missing(member, "ipam", json_object());
-}
-
 json_t *format_json(const struct yaml_node *root)
 {
-    json_t *json = node_json(root);
-
-    add_fixed_members(json);
-    return json;
+    return node_json(root);
 }

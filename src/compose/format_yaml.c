@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
-#include "compose/load.h"
+#include "compose/format.h"
 #include "yaml/yaml.h"
 #include "json/json.h"
 
 struct printer {
     struct buf *out;
-    bool escape_dollars;
 };
 
 static bool is_safe_plain(const char *text)
@@ -33,28 +32,12 @@ static bool is_safe_plain(const char *text)
 
 static void add_text(struct printer *to, const char *text)
 {
-    AUTO(buf_done) struct buf escaped = {0};
-
-    for (const char *at = text; *at != '\0'; at++) {
-        buf_add_char(&escaped, *at);
-        if (*at == '$' && to->escape_dollars)
-            buf_add_char(&escaped, '$');
-    }
-    if (escaped.len > 0 && is_safe_plain(buf_text(&escaped))) {
-        buf_add_str(to->out, buf_str(&escaped));
+    if (text[0] != '\0' && is_safe_plain(text)) {
+        buf_add_text(to->out, text);
         return;
     }
-    AUTO(json_unref) json_t *quoted = json_from_bytes(buf_str(&escaped));
+    AUTO(json_unref) json_t *quoted = json_from_bytes(str_of(text));
     json_format(quoted, false, to->out); /* a JSON text is a YAML text */
-}
-
-static bool is_printed_in_json_only(const char *key, const json_t *value)
-{
-    return ((strcmp(key, "command") == 0 || strcmp(key, "entrypoint") == 0) &&
-            json_is_null(value)) ||
-           ((strcmp(key, "ipam") == 0 || strcmp(key, "placement") == 0 ||
-             strcmp(key, "resources") == 0) &&
-            json_is_object(value) && json_object_size(value) == 0);
 }
 
 static void add_indent(struct printer *to, size_t depth)
@@ -81,9 +64,7 @@ static void add_block(struct printer *to, const json_t *value, size_t depth, boo
 
 static void add_member(struct printer *to, const char *key, const json_t *value, size_t depth)
 {
-    struct printer keys = {to->out, false}; /* keys are not interpolated */
-
-    add_text(&keys, key);
+    add_text(to, key);
     buf_add_char(to->out, ':');
     if (is_inline(value)) {
         buf_add_char(to->out, ' ');
@@ -111,8 +92,6 @@ static void add_object(struct printer *to, const json_t *value, size_t depth, bo
     qsort(keys, count, sizeof *keys, compare_texts);
     for (size_t i = 0; i < count; i++) {
         const json_t *member = json_object_get(value, keys[i]);
-        if (is_printed_in_json_only(keys[i], member))
-            continue;
         if (!after_dash)
             add_indent(to, depth);
         after_dash = false;
@@ -146,46 +125,25 @@ static void add_block(struct printer *to, const json_t *value, size_t depth, boo
         add_array(to, value, depth, after_dash);
 }
 
-static json_t *escaped_copy(const json_t *value)
-{
-    AUTO(buf_done) struct buf text = {0};
-    json_t *object = (json_t *)(uintptr_t)value;
-
-    if (json_is_object(value)) {
-        json_t *copy = json_object();
-        for (void *at = json_object_iter(object); at != NULL;
-             at = json_object_iter_next(object, at))
-            (void)json_object_set_new(copy, json_object_iter_key(at),
-                                      escaped_copy(json_object_iter_value(at)));
-        return copy;
-    }
-    if (json_is_array(value)) {
-        json_t *copy = json_array();
-        for (size_t i = 0; i < json_array_size(value); i++)
-            (void)json_array_append_new(copy, escaped_copy(json_array_get(value, i)));
-        return copy;
-    }
-    if (!json_is_string(value))
-        return json_incref(object);
-    for (const char *at = json_string_value(value); *at != '\0'; at++) {
-        buf_add_char(&text, *at);
-        if (*at == '$')
-            buf_add_char(&text, '$');
-    }
-    return json_from_bytes(buf_str(&text));
-}
-
 void compose_format(const json_t *resolved, enum compose_format format, bool escape_dollars,
                     struct buf *ret)
 {
-    if (format == COMPOSE_FORMAT_YAML) {
-        struct printer to = {ret, escape_dollars};
-        add_block(&to, resolved, 0, false);
-        return;
-    }
+    compose_format_partly(resolved, format, escape_dollars ? COMPOSE_ESCAPE_DOLLARS : 0, ret);
+}
+
+void compose_format_partly(const json_t *resolved, enum compose_format format, unsigned flags,
+                           struct buf *ret)
+{
+    bool as_json = format == COMPOSE_FORMAT_JSON;
     AUTO(json_unref)
-    json_t *copy =
-        escape_dollars ? escaped_copy(resolved) : json_incref((json_t *)(uintptr_t)resolved);
-    json_format(copy, true, ret);
-    buf_add_char(ret, '\n');
+    json_t *shown = format_print(resolved, as_json, (flags & COMPOSE_ESCAPE_DOLLARS) != 0,
+                                 (flags & COMPOSE_AS_WRITTEN) != 0);
+
+    if (as_json) {
+        json_format(shown, true, ret);
+        buf_add_char(ret, '\n');
+    } else {
+        struct printer to = {ret};
+        add_block(&to, shown, 0, false);
+    }
 }

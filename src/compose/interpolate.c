@@ -24,22 +24,24 @@ static size_t name_len(struct str text)
     return len;
 }
 
-/* Index of the '}' that closes the "${" before <text>, or text.len. */
+/* Index of the '}' that closes the "${" before <text>, or text.len when there is none in its line.
+ * As Compose counts: any '{' opens, what stands right behind it does not close it, and when nothing
+ * balances, the last '}' closes. */
 static size_t find_close(struct str text)
 {
+    struct str line = str_sub(text, 0, str_find(text, '\n'));
     size_t depth = 1;
 
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '$' && i + 1 < text.len && text.ptr[i + 1] == '$') {
-            i++; /* "$${" opens nothing */
-        } else if (text.ptr[i] == '$' && i + 1 < text.len && text.ptr[i + 1] == '{') {
+    for (size_t i = 0; i < line.len; i++) {
+        if (line.ptr[i] == '}' && --depth == 0)
+            return i;
+        if (line.ptr[i] == '{') {
             depth++;
             i++;
-        } else if (text.ptr[i] == '}' && --depth == 0) {
-            return i;
         }
     }
-    return text.len;
+    size_t last = str_find_last(line, '}');
+    return last == line.len ? text.len : last;
 }
 
 static bool add(struct expansion *to, struct str text, struct err *err)
@@ -171,4 +173,70 @@ bool interpolate_text(const struct interpolate *with, struct str text, struct bu
     struct expansion to = {with, ret, ret->len, 0};
 
     return expand(&to, text, err);
+}
+
+struct lister {
+    void (*on_place)(void *, const struct interpolate_place *);
+    void *context;
+    int depth;
+};
+
+static void list_in(struct lister *lister, struct str text);
+
+/* What stands between "${" and "}". */
+static void list_braced(struct lister *lister, struct str inside)
+{
+    size_t len = name_len(inside);
+    struct interpolate_place place = {.name = str_sub(inside, 0, len)};
+    struct str rest = str_sub(inside, len, inside.len);
+
+    if (rest.len > 0 && rest.ptr[0] == ':')
+        rest = str_sub(rest, 1, rest.len);
+    struct str operand = str_sub(rest, 1, rest.len);
+    if (rest.len > 0 && rest.ptr[0] == '?')
+        place.required = true;
+    else if (rest.len > 0 && rest.ptr[0] == '-')
+        place.default_value = operand;
+    else if (rest.len > 0 && rest.ptr[0] == '+')
+        place.replacement = operand;
+    if (len == 0 || lister->depth == INTERPOLATE_DEPTH_MAX)
+        return;
+    lister->on_place(lister->context, &place);
+    lister->depth++;
+    list_in(lister, place.default_value);
+    list_in(lister, place.replacement);
+    lister->depth--;
+}
+
+static void list_in(struct lister *lister, struct str text)
+{
+    while (text.len > 0) {
+        size_t used = str_find(text, '$') + 1;
+        struct str rest = str_sub(text, used, text.len);
+        size_t len = name_len(rest);
+        struct str after = str_sub(rest, 1, rest.len);
+
+        if (rest.len > 0 && rest.ptr[0] == '$') {
+            used++;
+        } else if (rest.len > 0 && rest.ptr[0] == '{') {
+            size_t close = find_close(after);
+            if (close == after.len)
+                return;
+            list_braced(lister, str_sub(after, 0, close));
+            used += close + 2;
+        } else if (len > 0) {
+            const struct interpolate_place place = {.name = str_sub(rest, 0, len)};
+            lister->on_place(lister->context, &place);
+            used += len;
+        }
+        text = str_sub(text, used, text.len);
+    }
+}
+
+void interpolate_list(struct str text, void (*on_place)(void *, const struct interpolate_place *),
+                      void *context)
+{
+    struct lister lister = {on_place, context, 0};
+
+    list_in(&lister, text);
 }

@@ -22,3 +22,16 @@ struct interpolate {
  * that is not closed or has no proper name is an error, as is a required variable without value. */
 MUST_CHECK bool interpolate_text(const struct interpolate *with, struct str text, struct buf *ret,
                                  struct err *err);
+
+/* One place where a variable is named. */
+struct interpolate_place {
+    struct str name;
+    bool required;
+    struct str default_value; /* as written; ptr NULL: none */
+    struct str replacement;   /* of ${NAME:+...}; ptr NULL: none */
+};
+
+/* Calls <on_place> for each variable that <text> names, those within defaults too, up to the
+ * first that is not closed. */
+void interpolate_list(struct str text, void (*on_place)(void *, const struct interpolate_place *),
+                      void *context);

@@ -21,7 +21,35 @@ enum {
     COMPOSE_FILES_MAX = 32,
     COMPOSE_ENV_FILES_MAX = 64,
     COMPOSE_FILE_BYTES = 1 << 20,
+    COMPOSE_LOADED_FILES_MAX = 256, /* with those that `include` and `extends` name */
+    COMPOSE_LOADED_BYTES = 8 << 20,
+    COMPOSE_INCLUDE_DEPTH = 16,
+    COMPOSE_EXTENDS_DEPTH = 32,
     COMPOSE_RESOLVED_BYTES = 16 << 20,
+};
+
+/* What the host runtime does about a key. */
+enum compose_support {
+    SUPPORT_HONOURED,
+    SUPPORT_EMULATED, /* has its effect by other means, or needs none */
+    SUPPORT_OBSOLETE, /* a warning */
+    SUPPORT_REFUSED,  /* to ignore it would be wrong */
+};
+/* "honoured", "emulated", "obsolete", "refused" */
+const char *compose_support_name(enum compose_support support);
+
+/* One key that a file holds, in the order of the files: keys that the specification or x-ishizue
+ * defines, not names of services and such. */
+struct compose_use {
+    struct compose_place place;
+    const char *path; /* "services.web.ports[0].target" */
+    enum compose_support support;
+    const char *how; /* by what means, or why not and what else to do; NULL with HONOURED */
+};
+struct compose_uses {
+    struct compose_use *items; /* in the arena of compose_load() */
+    size_t count;
+    size_t cap;
 };
 
 /* Zero means: not given. <environment> may be the process's `environ`. */
@@ -38,6 +66,33 @@ struct compose_options {
     const char *project_directory; /* --project-directory */
     char *const *environment;      /* "KEY=value", ends with NULL */
     const char *working_dir;       /* absolute; the search for a file starts here */
+    bool refuse; /* what cannot run here is an error (`up`, `check`), not a warning (`config`) */
+    struct compose_uses *uses; /* filled with every key of every file; also when loading fails */
+    unsigned skip;             /* COMPOSE_SKIP_...; with any of them there is no model: NULL */
+    struct compose_variables *variables; /* filled with those the files use; may be NULL */
+    struct compose_pairs *seen;          /* filled with all that can be used; may be NULL */
+    bool select; /* nothing but the targets and what they need; no targets: all */
+};
+
+/* Steps that `config` may leave out. */
+enum {
+    COMPOSE_SKIP_INTERPOLATION = 1, /* and values stay as written, all profiles are there */
+    COMPOSE_SKIP_NORMALIZATION = 2, /* names, the default network and such are not written out */
+    COMPOSE_SKIP_PATHS = 4,
+    COMPOSE_SKIP_CONSISTENCY = 8, /* what is named need not be there */
+};
+
+/* A variable as the files name it. Texts belong to the arena. */
+struct compose_variable {
+    const char *name;
+    bool required;
+    const char *default_value; /* as written; "" when there is none */
+    const char *replacement;   /* the same for ${NAME:+...} */
+};
+struct compose_variables {
+    struct compose_variable *items;
+    size_t count;
+    size_t cap;
 };
 
 enum compose_severity { COMPOSE_WARNING, COMPOSE_ERROR };
@@ -82,3 +137,7 @@ enum compose_format { COMPOSE_FORMAT_JSON, COMPOSE_FORMAT_YAML };
  * can be loaded as a compose file again. */
 void compose_format(const json_t *resolved, enum compose_format format, bool escape_dollars,
                     struct buf *ret);
+
+enum { COMPOSE_ESCAPE_DOLLARS = 1, COMPOSE_AS_WRITTEN = 2 /* loaded without interpolation */ };
+void compose_format_partly(const json_t *resolved, enum compose_format format, unsigned flags,
+                           struct buf *ret);

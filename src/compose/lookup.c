@@ -72,21 +72,47 @@ static bool add_named(struct load *load, const struct compose_options *options, 
     const char *text = arena_str(load->arena, name);
 
     if (name.len == 0)
-        return true;
+        return err_set(err, ERR_INVALID,
+                       "a compose file has an empty name; name it, or leave it out");
     if (strcmp(text, "-") != 0)
         text = path_absolute(load, options->working_dir, text);
     return add_file(ret, text, err);
 }
 
+/* Takes what stands before the next <separator> off <rest>; nothing is left when there is none. */
+static struct str take_name(struct str *rest, struct str separator)
+{
+    for (size_t i = 0; i + separator.len <= rest->len; i++)
+        if (str_eq(str_sub(*rest, i, separator.len), separator)) {
+            struct str name = str_sub(*rest, 0, i);
+            *rest = str_from(rest->ptr + i + separator.len, rest->len - i - separator.len);
+            return name;
+        }
+    struct str name = *rest;
+    *rest = (struct str){0};
+    return name;
+}
+
+/* COMPOSE_FILE: each file must be there. */
 static bool add_listed(struct load *load, const struct compose_options *options, struct env *env,
                        const char *list, struct lookup *ret, struct err *err)
 {
-    const char *separator = env_find(env, STR("COMPOSE_PATH_SEPARATOR"));
+    const char *given = env_find(env, STR("COMPOSE_PATH_SEPARATOR"));
+    struct str separator = given == NULL || given[0] == '\0' ? STR(":") : str_of(given);
     struct str rest = str_of(list);
-    char at = separator == NULL || separator[0] == '\0' ? ':' : separator[0];
 
-    while (rest.ptr != NULL)
-        if (!add_named(load, options, str_cut(&rest, at), ret, err))
+    do {
+        if (!add_named(load, options, take_name(&rest, separator), ret, err))
+            return err_prefix(err, "COMPOSE_FILE");
+    } while (rest.ptr != NULL);
+    return true;
+}
+
+static bool add_given(struct load *load, const struct compose_options *options, struct lookup *ret,
+                      struct err *err)
+{
+    for (size_t i = 0; i < options->file_count; i++)
+        if (!add_named(load, options, str_of(options->files[i]), ret, err))
             return false;
     return true;
 }
@@ -96,54 +122,99 @@ static bool find_files(struct load *load, const struct compose_options *options,
 {
     const char *listed = env_find(env, STR("COMPOSE_FILE"));
 
-    for (size_t i = 0; i < options->file_count; i++)
-        if (!add_named(load, options, str_of(options->files[i]), ret, err))
-            return false;
-    if (ret->file_count == 0 && listed != NULL && !add_listed(load, options, env, listed, ret, err))
-        return false;
-    return ret->file_count > 0 || search_files(load, options, ret, err);
+    if (ret->file_count > 0)
+        return true;
+    return listed != NULL ? add_listed(load, options, env, listed, ret, err)
+                          : search_files(load, options, ret, err);
 }
 
-static void find_project_dir(struct load *load, const struct compose_options *options,
-                             struct lookup *ret)
+/* --project-directory, else the folder of the first file that has one, else the caller's. */
+static const char *project_dir(struct load *load, const struct compose_options *options,
+                               const struct lookup *lookup)
 {
     if (options->project_directory != NULL)
-        ret->project_dir = path_absolute(load, options->working_dir, options->project_directory);
-    else if (ret->file_count > 0 && strcmp(ret->files[0], "-") != 0)
-        ret->project_dir = parent_of(load, ret->files[0]);
-    else
-        ret->project_dir = path_absolute(load, options->working_dir, ".");
-    load->project_dir = ret->project_dir;
+        return path_absolute(load, options->working_dir, options->project_directory);
+    for (size_t i = 0; i < lookup->file_count; i++)
+        if (strcmp(lookup->files[i], "-") != 0)
+            return parent_of(load, lookup->files[i]);
+    return path_absolute(load, options->working_dir, ".");
 }
 
-/* The files of variables: --env-file, else COMPOSE_ENV_FILES, else `.env` of <folder>. */
-static bool read_env_files(struct load *load, const struct compose_options *options,
-                           struct env *env, const char *folder, struct err *err)
+/* --env-file, else COMPOSE_ENV_FILES of the caller. */
+static bool find_env_files(struct load *load, const struct compose_options *options,
+                           const struct env *env, struct lookup *ret, struct err *err)
 {
-    const char *listed = env_find(env, STR("COMPOSE_ENV_FILES"));
+    const char *listed = (const char *)map_find(&env->caller, STR("COMPOSE_ENV_FILES"));
+    struct str rest = options->env_file_count > 0 ? (struct str){0} : str_of(listed);
+    size_t count = options->env_file_count;
 
-    if (options->env_file_count > COMPOSE_ENV_FILES_MAX)
-        return err_set(err, ERR_LIMIT, "more than %d files of variables", COMPOSE_ENV_FILES_MAX);
-    for (size_t i = 0; i < options->env_file_count; i++)
-        if (!env_read_file(env, load,
-                           path_absolute(load, options->working_dir, options->env_files[i]), true,
-                           err))
-            return false;
-    if (options->env_file_count > 0)
-        return true;
-    if (listed == NULL || listed[0] == '\0')
-        return folder == NULL ||
-               env_read_file(env, load, path_absolute(load, folder, ".env"), false, err);
-    size_t count = 0;
-    for (struct str rest = str_of(listed); rest.ptr != NULL;) {
-        const char *path = arena_str(load->arena, str_trim(str_cut(&rest, ',')));
-        if (++count > COMPOSE_ENV_FILES_MAX)
-            return err_set(err, ERR_LIMIT, "more than %d files of variables",
-                           COMPOSE_ENV_FILES_MAX);
-        if (!env_read_file(env, load, path_absolute(load, options->working_dir, path), true, err))
-            return false;
+    for (size_t i = 0; i < count && i < COMPOSE_ENV_FILES_MAX; i++)
+        ret->env_files[i] = path_absolute(load, options->working_dir, options->env_files[i]);
+    while (rest.ptr != NULL && count <= COMPOSE_ENV_FILES_MAX) {
+        struct str name = str_cut(&rest, ',');
+        if (name.len > 0 && count++ < COMPOSE_ENV_FILES_MAX)
+            ret->env_files[count - 1] =
+                path_absolute(load, options->working_dir, arena_str(load->arena, name));
     }
+    if (count > COMPOSE_ENV_FILES_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d files of variables", COMPOSE_ENV_FILES_MAX);
+    ret->env_file_count = count;
     return true;
+}
+
+/* COMPOSE_DISABLE_ENV_FILE, as Go reads a boolean. */
+static bool reads_default_file(const struct env *env, bool *ret, struct err *err)
+{
+    static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
+    static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
+    const char *text = (const char *)map_find(&env->caller, STR("COMPOSE_DISABLE_ENV_FILE"));
+
+    *ret = true;
+    for (size_t i = 0; text != NULL && i < ARRAY_LEN(yes); i++) {
+        if (strcmp(text, no[i]) == 0)
+            return true;
+        if (strcmp(text, yes[i]) == 0) {
+            *ret = false;
+            return true;
+        }
+    }
+    return text == NULL ||
+           err_set(err, ERR_INVALID, "COMPOSE_DISABLE_ENV_FILE is '%.60s'; write true or false",
+                   text);
+}
+
+/* The files of variables that were named, else `.env` of <folder>. */
+static bool read_env_files(struct load *load, struct env *env, const struct lookup *lookup,
+                           const char *folder, struct err *err)
+{
+    const char *path = path_absolute(load, folder, ".env");
+    bool by_default;
+
+    if (lookup->env_file_count > 0)
+        return env_read_files(env, load, lookup->env_files, lookup->env_file_count, err);
+    if (!reads_default_file(env, &by_default, err))
+        return false;
+    return !by_default || !file_exists(path) || file_is_dir(path) ||
+           env_read_files(env, load, &path, 1, err);
+}
+
+/* The COMPOSE_ variables of the first `.env` count as if they were the caller's. A wrong file is
+ * told when it is read for good. */
+static void adopt_variables(struct load *load, struct env *env, const struct lookup *lookup,
+                            const char *folder)
+{
+    AUTO(env_done) struct env copy = {0};
+    const struct map_entry *entry;
+    struct err ignored;
+
+    env_copy(env, &copy);
+    if (!read_env_files(load, &copy, lookup, folder, &ignored))
+        return;
+    for (size_t i = 0; (entry = map_next(&copy.files, &i)) != NULL;) {
+        struct str name = str_from(entry->key, entry->key_len);
+        if (str_starts(name, STR("COMPOSE_")))
+            (void)map_set(&env->caller, name, entry->value);
+    }
 }
 
 static bool add_profile(struct lookup *lookup, struct str name, struct err *err)
@@ -170,30 +241,21 @@ static bool find_profiles(const struct compose_options *options, struct env *env
     return true;
 }
 
-/* COMPOSE_FILE may stand in the `.env` of the working folder, and the `.env` that counts is that of
- * the project's folder: so the variables are read up to twice. */
+/* COMPOSE_FILE may stand in a `.env`, and the files tell where the project's own `.env` is: so the
+ * variables are read twice, and what was read first stays. */
 static bool read_variables(struct load *load, const struct compose_options *options,
                            struct env *env, struct lookup *ret, struct err *err)
 {
-    const char *here =
-        path_absolute(load, options->working_dir,
-                      options->project_directory == NULL ? "." : options->project_directory);
-
-    if (options->file_count > 0 || options->env_file_count > 0 ||
-        env_find(env, STR("COMPOSE_FILE")) != NULL) {
-        if (!find_files(load, options, env, ret, err))
-            return false;
-        find_project_dir(load, options, ret);
-        return read_env_files(load, options, env, ret->project_dir, err);
-    }
-    if (!read_env_files(load, options, env, here, err) || !find_files(load, options, env, ret, err))
+    if (!add_given(load, options, ret, err) || !find_env_files(load, options, env, ret, err))
         return false;
-    find_project_dir(load, options, ret);
-    if (strcmp(here, ret->project_dir) == 0 || env_find(env, STR("COMPOSE_FILE")) != NULL)
-        return true;
-    map_done(&env->files);
-    env->files = (struct map){0};
-    return read_env_files(load, options, env, ret->project_dir, err);
+    const char *folder = project_dir(load, options, ret);
+    adopt_variables(load, env, ret, folder);
+    if (!read_env_files(load, env, ret, folder, err) || !find_files(load, options, env, ret, err))
+        return false;
+    ret->project_dir = project_dir(load, options, ret);
+    load->project_dir = ret->project_dir;
+    return strcmp(folder, ret->project_dir) == 0 ||
+           read_env_files(load, env, ret, ret->project_dir, err);
 }
 
 bool lookup_find(struct load *load, const struct compose_options *options, struct env *env,

@@ -11,6 +11,8 @@
 struct lookup {
     const char *files[COMPOSE_FILES_MAX]; /* absolute, or "-" */
     size_t file_count;
+    const char *env_files[COMPOSE_ENV_FILES_MAX]; /* absolute: --env-file, COMPOSE_ENV_FILES */
+    size_t env_file_count;
     const char *project_dir;
     const char *name;    /* as given by flag or variable; NULL: neither */
     struct map profiles; /* name -> not NULL */

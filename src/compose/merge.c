@@ -3,7 +3,6 @@
 
 #include "base/map.h"
 #include "compose/merge.h"
-#include "compose/schema_priv.h"
 
 static bool has_tag(const struct yaml_node *node, const char *tag)
 {
@@ -59,11 +58,27 @@ static void append_list(struct load *load, const struct schema *schema, struct y
             yaml_push(load->arena, base, over->items[i].node);
 }
 
+static void merge_same(struct load *load, const struct path *path, const struct schema *schema,
+                       const struct yaml_node *base, struct yaml_node *over)
+{
+    for (size_t i = 0; i < over->count; i++) {
+        const struct path here = {path, NULL, i};
+        const char *own = schema->identity(load, over->items[i].node);
+
+        for (size_t k = 0; own != NULL && k < base->count; k++) {
+            const char *other = schema->identity(load, base->items[k].node);
+            if (other != NULL && strcmp(own, other) == 0)
+                over->items[i].node =
+                    merge(load, &here, schema->items, base->items[k].node, over->items[i].node);
+        }
+    }
+}
+
 struct yaml_node *merge(struct load *load, const struct path *path, const struct schema *schema,
                         struct yaml_node *base, struct yaml_node *over)
 {
     if (has_tag(over, "!reset"))
-        return NULL;
+        return load->keep_tags ? over : NULL;
     if (base == NULL || has_tag(over, "!override") || has_tag(base, "!reset") ||
         schema->merge == SCHEMA_REPLACE)
         return over;
@@ -78,6 +93,10 @@ struct yaml_node *merge(struct load *load, const struct path *path, const struct
         load_error(load, over, path, "use the same form, or !override to replace it",
                    "cannot be merged with what %s:%u has", base->file, base->line);
         return base;
+    }
+    if (schema->merge == SCHEMA_MERGE_SAME) {
+        merge_same(load, path, schema, base, over);
+        return over;
     }
     if (base->kind == YAML_MAP)
         merge_maps(load, path, schema, base, over);
@@ -123,51 +142,4 @@ void merge_finish(struct load *load, const struct schema *schema, struct yaml_no
                                                                    : &any;
         merge_finish(load, inner, node->items[i].node);
     }
-}
-
-const char *identity_text(struct load *load, const struct yaml_node *entry)
-{
-    (void)load;
-    return entry->kind == YAML_SCALAR ? entry->text : NULL;
-}
-
-static const char *member_text(const struct yaml_node *entry, const char *key)
-{
-    const struct yaml_node *node = yaml_find(entry, key);
-
-    return node != NULL && node->kind == YAML_SCALAR ? node->text : NULL;
-}
-
-const char *identity_target(struct load *load, const struct yaml_node *entry)
-{
-    (void)load;
-    return member_text(entry, "target");
-}
-
-const char *identity_path(struct load *load, const struct yaml_node *entry)
-{
-    (void)load;
-    return member_text(entry, "path");
-}
-
-const char *identity_mount(struct load *load, const struct yaml_node *entry)
-{
-    const char *target = member_text(entry, "target");
-    const char *source = member_text(entry, "source");
-
-    if (target != NULL || source == NULL)
-        return target;
-    return arena_printf(load->arena, "/run/secrets/%s", source);
-}
-
-const char *identity_port(struct load *load, const struct yaml_node *entry)
-{
-    const char *host_ip = member_text(entry, "host_ip");
-    const char *published = member_text(entry, "published");
-    const char *target = member_text(entry, "target");
-    const char *protocol = member_text(entry, "protocol");
-
-    return arena_printf(load->arena, "%s:%s:%s/%s", host_ip == NULL ? "0.0.0.0" : host_ip,
-                        published == NULL ? "" : published, target == NULL ? "" : target,
-                        protocol == NULL ? "tcp" : protocol);
 }

@@ -45,6 +45,7 @@ struct compose_port {
     const char *app_protocol; /* "http", ...; NULL: none given */
     const char *mode;         /* "ingress" or "host" */
     struct compose_place place;
+    uint16_t published_last; /* a range, of which one free port is taken; else <published> or 0 */
 };
 
 enum compose_volume_type { VOLUME_BIND, VOLUME_NAMED, VOLUME_TMPFS, VOLUME_ANONYMOUS };
@@ -197,6 +198,8 @@ struct compose_isolation {
     const char *userns;
     const char *cgroup;
     const char *cgroup_parent;
+    bool has_umask;
+    uint32_t umask;
 };
 
 /* services.*.x-ishizue */
@@ -291,6 +294,11 @@ struct compose_service {
     struct compose_hook *pre_stop;
     size_t pre_stop_count;
     struct compose_pairs annotations;
+    struct compose_service *pre_start; /* one-off containers that must succeed before the service
+                                          starts: image, command, environment, volumes, ...; what
+                                          they do not say themselves is the service's already */
+    size_t pre_start_count;
+    bool per_replica; /* of a pre_start: once for each instance, not once for the service */
     struct compose_x_service x;
 };
 

@@ -54,13 +54,19 @@ static void read_env_file(const struct resolve *with, const struct path *path,
 {
     AUTO(buf_done) struct buf text = {0};
     const struct yaml_node *name = yaml_find(entry, "path");
-    struct err err;
+    const struct yaml_node *format = yaml_find(entry, "format");
 
     if (yaml_is_null(name)) {
         load_error(with->load, entry, path, NULL, "an env_file needs a 'path'");
         return;
     }
+    if (!yaml_is_null(format) && *format->text != '\0' && strcmp(format->text, "raw") != 0) {
+        load_error(with->load, format, path, "use raw, or leave it out",
+                   "there is no format '%.40s'", format->text);
+        return;
+    }
     const char *file = path_absolute(with->load, with->load->project_dir, name->text);
+    struct err err;
     const struct dotenv_source source = {file, is_text(entry, "format", "raw"), find_in_scope,
                                          scope};
     if (!file_read(file, DOTENV_BYTES_MAX, &text, &err)) {
@@ -106,8 +112,8 @@ static size_t bytes_of(const struct map *vars)
     return bytes;
 }
 
-static void resolve_service_env(const struct resolve *with, const struct path *path,
-                                struct yaml_node *service, size_t *total_bytes)
+static void resolve_container_env(const struct resolve *with, const struct path *path,
+                                  struct yaml_node *service, size_t *total_bytes)
 {
     AUTO(map_done) struct map vars = {0};
     const struct yaml_item *item = yaml_find_item(service, "env_file");
@@ -127,7 +133,21 @@ static void resolve_service_env(const struct resolve *with, const struct path *p
                    ENV_BYTES_TOTAL_MAX >> 20);
     else if (vars.live > 0)
         add_variables(with, service, &vars);
+    item = yaml_find_item(service, "env_file"); /* may have moved */
     yaml_remove(service, (size_t)(item - service->items));
+}
+
+static void resolve_service_env(const struct resolve *with, const struct path *path,
+                                struct yaml_node *service, size_t *total_bytes)
+{
+    const struct yaml_node *hooks = yaml_find(service, "pre_start");
+    const struct path list = {path, "pre_start", 0};
+
+    resolve_container_env(with, path, service, total_bytes);
+    for (size_t i = 0; !yaml_is_null(hooks) && i < hooks->count; i++) {
+        const struct path here = {&list, NULL, i};
+        resolve_container_env(with, &here, hooks->items[i].node, total_bytes);
+    }
 }
 
 void resolve_env_files(const struct resolve *with, struct yaml_node *services)
@@ -147,5 +167,64 @@ void resolve_env_files(const struct resolve *with, struct yaml_node *services)
             return;
         }
         resolve_service_env(with, &here, services->items[i].node, &total_bytes);
+    }
+}
+
+static bool read_label_file(const struct resolve *with, const struct path *path,
+                            const struct yaml_node *name, struct map *ret)
+{
+    AUTO(buf_done) struct buf text = {0};
+    const struct dotenv_source source = {name->text, false, NULL, NULL};
+    struct err err;
+
+    if (file_read(name->text, DOTENV_BYTES_MAX, &text, &err) &&
+        dotenv_parse(buf_str(&text), &source, with->load->arena, ret, &err))
+        return true;
+    load_error(with->load, name, path, NULL, "%s", err.text);
+    return false;
+}
+
+/* What `labels` says wins. */
+static void resolve_container_labels(const struct resolve *with, const struct path *path,
+                                     struct yaml_node *service)
+{
+    AUTO(map_done) struct map vars = {0};
+    const struct yaml_node *files = yaml_find(service, "label_file");
+    const struct path list = {path, "label_file", 0};
+    const struct map_entry *var;
+
+    for (size_t i = 0; !yaml_is_null(files) && i < files->count; i++) {
+        const struct path here = {&list, NULL, i};
+        if (!read_label_file(with, &here, files->items[i].node, &vars))
+            return;
+    }
+    for (size_t i = 0; (var = map_next(&vars, &i)) != NULL;) {
+        const char *name = arena_str(with->load->arena, str_from(var->key, var->key_len));
+        struct yaml_node *labels = yaml_find(service, "labels");
+
+        if (yaml_is_null(labels)) {
+            labels = yaml_new(with->load->arena, YAML_MAP, service);
+            yaml_set(with->load->arena, service, "labels", labels);
+        }
+        if (yaml_find_item(labels, name) == NULL)
+            yaml_set(with->load->arena, labels, name,
+                     yaml_new_text(with->load->arena, (const char *)var->value, service));
+    }
+}
+
+void resolve_label_files(const struct resolve *with, struct yaml_node *services)
+{
+    const struct path root = {NULL, "services", 0};
+
+    for (size_t i = 0; i < services->count; i++) {
+        const struct path here = {&root, services->items[i].key, 0};
+        const struct path list = {&here, "pre_start", 0};
+        const struct yaml_node *hooks = yaml_find(services->items[i].node, "pre_start");
+
+        resolve_container_labels(with, &here, services->items[i].node);
+        for (size_t k = 0; !yaml_is_null(hooks) && k < hooks->count; k++) {
+            const struct path hook = {&list, NULL, k};
+            resolve_container_labels(with, &hook, hooks->items[k].node);
+        }
     }
 }

@@ -42,40 +42,37 @@ static bool is_required(const struct yaml_node *dependency)
 }
 
 /* <off> has the services that were dropped. */
-static void check_dependencies(const struct resolve *with, const struct map *off, const char *name,
-                               struct yaml_node *service)
+static void check_dependencies(const struct resolve *with, const char *name,
+                               const struct yaml_node *service)
 {
-    struct yaml_node *depends_on = yaml_find(service, "depends_on");
+    const struct yaml_node *depends_on = yaml_find(service, "depends_on");
     const struct path root = {NULL, "services", 0};
     const struct path owner = {&root, name, 0};
     const struct path path = {&owner, "depends_on", 0};
 
     for (size_t i = depends_on == NULL ? 0 : depends_on->count; i-- > 0;) {
         const struct yaml_item *item = &depends_on->items[i];
-        if (map_find(off, str_of(item->key)) == NULL)
+        if (map_find(with->off, str_of(item->key)) == NULL)
             continue;
         if (is_required(item->node))
             load_error(with->load, item->node, &path,
                        "activate one of them with --profile, or say 'required: false'",
                        "service '%s' is off: none of its profiles is active", item->key);
-        else
-            yaml_remove(depends_on, i);
     }
 }
 
 void resolve_profiles(const struct resolve *with, struct yaml_node *services)
 {
     AUTO(map_done) struct map by_target = {0};
-    AUTO(map_done) struct map off = {0};
 
     for (size_t i = 0; i < services->count; i++)
         if (is_target(with, services->items[i].key))
             add_profiles(&by_target, services->items[i].node);
     for (size_t i = services->count; i-- > 0;)
         if (!is_active(with, &by_target, services->items[i].node)) {
-            (void)map_set(&off, str_of(services->items[i].key), &off);
+            (void)map_set(with->off, str_of(services->items[i].key), with->off);
             yaml_remove(services, i);
         }
     for (size_t i = 0; i < services->count; i++)
-        check_dependencies(with, &off, services->items[i].key, services->items[i].node);
+        check_dependencies(with, services->items[i].key, services->items[i].node);
 }

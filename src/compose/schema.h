@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/base.h"
+#include "compose/load.h"
 #include "yaml/yaml.h"
 
 struct load;
@@ -34,17 +35,16 @@ enum {
     SCHEMA_OCTAL = 64,      /* TEXT: a number is a file mode, written as "0440" */
     SCHEMA_OR_INT = 32,     /* OBJECT: a number alone is kept as it is */
     SCHEMA_NAMES = 16,      /* MAP: keys are names of services, networks, ... */
+    SCHEMA_NO_LIST = 128,   /* PAIRS: a map only */
+    SCHEMA_NULLABLE = 256,  /* of an OBJECT: the key may stand there without a value */
+    SCHEMA_X_NAMES = 512,   /* MAP: names may start with x- */
 };
 
-enum schema_merge { SCHEMA_MERGE, SCHEMA_REPLACE, SCHEMA_REPLACE_OTHER_DRIVER };
-
-/* What the host runtime does about a key. */
-enum schema_support {
-    SUPPORT_HONOURED,
-    SUPPORT_EMULATED, /* has its effect by other means; <note> says how */
-    SUPPORT_NOT_YET,  /* a warning */
-    SUPPORT_OBSOLETE, /* a warning */
-    SUPPORT_REFUSED,  /* an error: to ignore it would be wrong */
+enum schema_merge {
+    SCHEMA_MERGE,
+    SCHEMA_REPLACE,
+    SCHEMA_REPLACE_OTHER_DRIVER,
+    SCHEMA_MERGE_SAME, /* LIST: only the later entries stay, each on the earlier one it equals */
 };
 
 /* Short form to long form. Returns the node to use (may be <node>), or NULL after adding an
@@ -55,25 +55,32 @@ typedef struct yaml_node *(*schema_canonical_fn)(struct load *load, const struct
  */
 typedef const char *(*schema_identity_fn)(struct load *load, const struct yaml_node *entry);
 
+/* Where support depends on the value: changes <support> and <note> from what the table says. */
+typedef void (*schema_judge_fn)(const struct yaml_node *node, enum compose_support *support,
+                                const char **note);
+
 struct schema_key;
 
 struct schema {
     enum schema_type type;
     unsigned flags;
-    const struct schema_key *keys; /* OBJECT; ends with name NULL */
+    const struct schema_key *keys; /* OBJECT; ends with name NULL; may be NULL */
+    const struct schema *base;     /* OBJECT: the keys of this one too; may be NULL */
     const struct schema *items;    /* LIST, MAP */
     schema_canonical_fn canonical;
     schema_identity_fn identity;
+    schema_judge_fn judge;
     const char *const *words; /* TEXT: the only ones allowed; ends with NULL */
     enum schema_merge merge;
 };
 
 struct schema_key {
     const char *name;
-    enum schema_support support;
+    enum compose_support support;
     struct schema schema;
     const char *doc;
-    const char *note; /* with EMULATED, NOT_YET, OBSOLETE, REFUSED; may be NULL */
+    const char *note; /* with EMULATED, OBSOLETE, REFUSED: never NULL */
+    const char *test; /* name of the test that shows it; NULL: none named */
 };
 
 extern const struct schema schema_compose;   /* the whole file */

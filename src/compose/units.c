@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "base/vec.h"
@@ -63,6 +64,8 @@ static const struct {
     {{"s", 1}, 1000000000},
     {{"m", 1}, 60ULL * 1000000000},
     {{"h", 1}, 3600ULL * 1000000000},
+    {{"d", 1}, 24 * 3600ULL * 1000000000},
+    {{"w", 1}, 7 * 24 * 3600ULL * 1000000000},
 };
 
 static uint64_t take_unit(struct str *rest)
@@ -205,16 +208,16 @@ bool units_parse_port_range(struct str text, uint16_t *ret_first, uint16_t *ret_
     return true;
 }
 
-static bool take_protocol(struct str *text, bool *ret_is_udp, struct err *err)
+static bool take_protocol(struct str *text, struct units_port *ret, struct err *err)
 {
     size_t slash = str_find(*text, '/');
     struct str protocol = str_sub(*text, slash + 1, text->len);
 
-    *ret_is_udp = false;
     if (slash == text->len)
         return true;
-    *ret_is_udp = str_eq_nocase(protocol, STR("udp"));
-    if (!*ret_is_udp && !str_eq_nocase(protocol, STR("tcp")))
+    ret->is_udp = str_eq_nocase(protocol, STR("udp"));
+    ret->is_sctp = str_eq_nocase(protocol, STR("sctp"));
+    if (!ret->is_udp && !ret->is_sctp && !str_eq_nocase(protocol, STR("tcp")))
         return err_set(err, ERR_INVALID, "protocol '" STR_FMT "' is not known; use tcp or udp",
                        STR_ARG(str_sub(protocol, 0, 60)));
     *text = str_sub(*text, 0, slash);
@@ -228,12 +231,23 @@ static struct str without_brackets(struct str ip)
     return ip;
 }
 
+static bool is_address(struct str text)
+{
+    struct in6_addr address;
+    char copy[64];
+
+    if (text.len >= sizeof copy)
+        return false;
+    str_format(copy, sizeof copy, STR_FMT, STR_ARG(text));
+    return inet_pton(AF_INET, copy, &address) == 1 || inet_pton(AF_INET6, copy, &address) == 1;
+}
+
 bool units_parse_port(struct str text, struct units_port *ret, struct err *err)
 {
     struct units_port port = {0};
     struct str rest = text;
 
-    if (!take_protocol(&rest, &port.is_udp, err))
+    if (!take_protocol(&rest, &port, err))
         return false;
     size_t colon = str_find_last(rest, ':');
     struct str target = colon == rest.len ? rest : str_sub(rest, colon + 1, rest.len);
@@ -247,6 +261,10 @@ bool units_parse_port(struct str text, struct units_port *ret, struct err *err)
         if (port.host_ip.len == 0)
             return err_set(err, ERR_INVALID, "no address before ':' in '" STR_FMT "'",
                            STR_ARG(str_sub(text, 0, 60)));
+        if (!is_address(port.host_ip))
+            return err_set(err, ERR_INVALID,
+                           "'" STR_FMT "' is no IP address; write 127.0.0.1:80:80",
+                           STR_ARG(str_sub(port.host_ip, 0, 60)));
     }
     if (published.len > 0 &&
         !units_parse_port_range(published, &port.published_first, &port.published_last, err))
@@ -259,58 +277,127 @@ bool units_parse_port(struct str text, struct units_port *ret, struct err *err)
     return true;
 }
 
-/* Appends the word at <at> to <word>; returns the place behind it, NULL for an open quote. */
-static const char *take_word(const char *at, const char *end, struct buf *word)
-{
-    char quote = '\0';
+/* A command line, sign by sign. */
+struct words {
+    struct str rest;
+    char quote;     /* ' or " that is open, or '\0' */
+    bool in_ticks;  /* between two ` */
+    bool in_dollar; /* within $( ) */
+};
 
-    for (; at < end; at++) {
-        if (quote == '\0' && strchr(" \t\r\n", *at) != NULL)
-            break;
-        if (*at == quote)
-            quote = '\0';
-        else if (quote == '\0' && (*at == '\'' || *at == '"'))
-            quote = *at;
-        else if (*at == '\\' && quote != '\'' && at + 1 < end &&
-                 (quote == '\0' || strchr("\\\"$`\n", at[1]) != NULL))
-            buf_add_char(word, *++at);
-        else
-            buf_add_char(word, *at);
+static bool is_open(const struct words *words)
+{
+    return words->quote != '\0' || words->in_ticks || words->in_dollar;
+}
+
+static char take_sign(struct words *words)
+{
+    char c = words->rest.ptr[0];
+
+    words->rest = str_sub(words->rest, 1, words->rest.len);
+    return c;
+}
+
+/* Quotes, ` and brackets. True when <c> is used up and no part of the word. */
+static bool open_or_close(struct words *words, char c, const struct buf *word, bool *ret_bad)
+{
+    bool is_other = (c == '\'' && words->quote == '"') || (c == '"' && words->quote == '\'');
+
+    if ((c == '\'' || c == '"') && !is_other && !words->in_dollar) {
+        words->quote = words->quote == c ? '\0' : c;
+        return true;
     }
-    return quote == '\0' ? at : NULL;
+    if (words->quote != '\0')
+        return false;
+    if (c == '`' && !words->in_dollar)
+        words->in_ticks = !words->in_ticks;
+    else if (c == ')' && !words->in_ticks)
+        words->in_dollar = !words->in_dollar;
+    else if (c == '(' && !words->in_ticks) {
+        *ret_bad = words->in_dollar || word->len == 0 || word->ptr[word->len - 1] != '$';
+        words->in_dollar = true;
+    }
+    return false;
+}
+
+/* Appends one word; <ret_there> tells whether there is one. False for a bracket that is wrong. At a
+ * sign by which a shell would join or redirect commands it stops for good. */
+static bool take_word(struct words *words, struct buf *word, bool *ret_there, bool *ret_stopped)
+{
+    bool bad = false;
+
+    while (words->rest.len > 0 && !bad) {
+        bool closes = words->quote != '\0' && words->rest.ptr[0] == words->quote;
+        char c = words->rest.ptr[0];
+
+        if (strchr(" \t\r\n", c) != NULL && !is_open(words))
+            break;
+        if (strchr(";&|<>", c) != NULL && !is_open(words)) {
+            *ret_stopped = true;
+            *ret_there &=
+                !(c == '>' && word->len > 0 && word->ptr[0] >= '0' && word->ptr[0] <= '9');
+            break;
+        }
+        (void)take_sign(words);
+        if (c == '\\' && words->quote != '\'') {
+            bad = words->rest.len == 0;
+            if (!bad)
+                buf_add_char(word, take_sign(words));
+            *ret_there = true;
+        } else if (open_or_close(words, c, word, &bad)) {
+            *ret_there |= closes;
+        } else {
+            buf_add_char(word, c);
+            *ret_there = true;
+        }
+    }
+    return !bad;
+}
+
+bool units_cut_words(struct str text, struct arena *arena, const char ***ret, size_t *ret_count,
+                     struct str *ret_rest, struct err *err)
+{
+    struct words words = {.rest = text};
+    const char **list = ARENA_ARRAY(arena, const char *, 1);
+    size_t count = 0;
+    size_t cap = 1;
+    bool stopped = false;
+
+    while (words.rest.len > 0 && !stopped) {
+        AUTO(buf_done) struct buf word = {0};
+        bool there = false;
+
+        if (strchr(" \t\r\n", words.rest.ptr[0]) != NULL) {
+            (void)take_sign(&words);
+            continue;
+        }
+        if (!take_word(&words, &word, &there, &stopped) || is_open(&words))
+            return err_set(err, ERR_INVALID,
+                           "a quote or a bracket is not closed in '" STR_FMT "'; write the command "
+                           "as a list",
+                           STR_ARG(str_sub(text, 0, 60)));
+        if (!there)
+            continue;
+        if (count == UNITS_WORDS_MAX)
+            return err_set(err, ERR_LIMIT, "more than %d words in a command", UNITS_WORDS_MAX);
+        if (count == cap) {
+            const char **more = ARENA_ARRAY(arena, const char *, cap * 2);
+            memcpy(more, list, count * sizeof *list);
+            list = more;
+            cap *= 2;
+        }
+        list[count++] = arena_str(arena, buf_str(&word));
+    }
+    *ret = list;
+    *ret_count = count;
+    *ret_rest = words.rest;
+    return true;
 }
 
 bool units_split_words(struct str text, struct arena *arena, const char ***ret, size_t *ret_count,
                        struct err *err)
 {
-    const char *at = text.ptr;
-    const char *end = text.ptr + text.len;
-    const char **words = ARENA_ARRAY(arena, const char *, 1);
-    size_t count = 0;
-    size_t cap = 1;
+    struct str ignored;
 
-    for (;;) {
-        AUTO(buf_done) struct buf word = {0};
-
-        while (at < end && strchr(" \t\r\n", *at) != NULL)
-            at++;
-        if (at >= end)
-            break;
-        at = take_word(at, end, &word);
-        if (at == NULL)
-            return err_set(err, ERR_INVALID, "a quote is not closed in '" STR_FMT "'",
-                           STR_ARG(str_sub(text, 0, 60)));
-        if (count == UNITS_WORDS_MAX)
-            return err_set(err, ERR_LIMIT, "more than %d words in a command", UNITS_WORDS_MAX);
-        if (count == cap) {
-            const char **more = ARENA_ARRAY(arena, const char *, cap * 2);
-            memcpy(more, words, count * sizeof *words);
-            words = more;
-            cap *= 2;
-        }
-        words[count++] = arena_str(arena, buf_str(&word));
-    }
-    *ret = words;
-    *ret_count = count;
-    return true;
+    return units_cut_words(text, arena, ret, ret_count, &ignored, err);
 }

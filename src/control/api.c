@@ -12,7 +12,7 @@
 #include "guard/local_ca.h"
 #include "io/socket.h"
 
-enum { API_BODY_LIMIT = 16 << 20, MILLISECONDS_MAX = 86400000 };
+enum { API_BODY_LIMIT = 16 << 20 };
 
 /* ---- answers ---- */
 
@@ -174,45 +174,18 @@ void api_stream_refuse(struct subscriber *subscriber, const struct err *err)
 
 /* ---- operations ---- */
 
-/* Milliseconds under <key>, or <otherwise> when absent or null. */
-static uint64_t milliseconds(const struct api_call *call, const char *key, uint64_t otherwise)
-{
-    uint64_t value = json_find_u64(call->body, key, otherwise);
-    return value == otherwise ? value : MIN(value, (uint64_t)MILLISECONDS_MAX);
-}
-
 static void post_up(struct api_call *call)
 {
-    const json_t *config = json_object_get(call->body, "config");
-    AUTO(buf_done) struct buf text = {0};
+    AUTO(buf_done) struct buf config = {0};
     AUTO(buf_done) struct buf name = {0};
-    const char *directory;
+    struct up_request request;
     struct err err;
 
-    if (!json_get_text(call->body, "directory", &directory, &err)) {
-        api_refuse(call, &err);
-        return;
-    }
-    if (directory[0] != '/') {
-        err_set(&err, ERR_INVALID, "'directory' must be an absolute path");
-        api_refuse(call, &err);
-        return;
-    }
-    if (!json_is_object(config)) {
-        err_set(&err, ERR_INVALID, "'config' must be the resolved project");
-        api_refuse(call, &err);
-        return;
-    }
-    json_format(config, false, &text);
     buf_add_str(&name, call->name);
-    struct up_request request = {.directory = directory,
-                                 .config = buf_str(&text),
-                                 .files = json_object_get(call->body, "files"),
-                                 .environment = json_object_get(call->body, "environment"),
-                                 .services = json_object_get(call->body, "services"),
-                                 .force_recreate =
-                                     json_find_bool(call->body, "force_recreate", false),
-                                 .timeout_ms = milliseconds(call, "timeout_ms", 0)};
+    if (!api_up_request(call, &config, &request, &err)) {
+        api_refuse(call, &err);
+        return;
+    }
     struct subscriber *subscriber = api_stream(call);
     if (!up_begin(call->daemon, buf_text(&name), &request, subscriber, &err))
         api_stream_refuse(subscriber, &err);
@@ -227,7 +200,7 @@ static void post_down(struct api_call *call)
         return;
     struct subscriber *subscriber = api_stream(call);
     if (!down_begin(system, json_find_bool(call->body, "volumes", false),
-                    milliseconds(call, "timeout_ms", UINT64_MAX), subscriber, &err))
+                    api_milliseconds(call, "timeout_ms", UINT64_MAX), subscriber, &err))
         api_stream_refuse(subscriber, &err);
 }
 
@@ -240,7 +213,7 @@ static void post_restart(struct api_call *call)
         return;
     struct subscriber *subscriber = api_stream(call);
     if (!restart_begin(system, json_object_get(call->body, "services"),
-                       milliseconds(call, "timeout_ms", UINT64_MAX), subscriber, &err))
+                       api_milliseconds(call, "timeout_ms", UINT64_MAX), subscriber, &err))
         api_stream_refuse(subscriber, &err);
 }
 
@@ -263,11 +236,6 @@ static void get_ca(struct api_call *call)
     api_answer(call, 200, json_pack("{s:s}", "certificate", local_ca_pem(call->daemon->ca)));
 }
 
-static void get_events(struct api_call *call)
-{
-    list_push(&call->daemon->subscribers, &api_stream(call)->link);
-}
-
 static void post_stop(struct api_call *call)
 {
     api_answer(call, 200, json_pack("{s:b}", "stopping", 1));
@@ -280,26 +248,48 @@ static const struct api_route {
     enum http_method method;
     const char *path; /* NAME stands for a system's name */
     api_fn *fn;
-    const char *members[9]; /* a body may have; a route with a body has at least "" */
+    const char *members[24]; /* a body may have; a route with a body has at least "" */
 } routes[] = {
     {HTTP_GET, "/v1/version", get_version, {NULL}},
     {HTTP_GET, "/v1/ca", get_ca, {NULL}},
-    {HTTP_GET, "/v1/events", get_events, {NULL}},
+    {HTTP_GET, "/v1/events", api_events, {NULL}},
     {HTTP_GET, "/v1/systems", api_list_systems, {NULL}},
     {HTTP_GET, "/v1/systems/NAME", api_show_system, {NULL}},
     {HTTP_GET, "/v1/systems/NAME/config", api_show_config, {NULL}},
     {HTTP_GET, "/v1/systems/NAME/logs", api_logs, {NULL}},
+    {HTTP_GET, "/v1/systems/NAME/stats", api_stats, {NULL}},
+    {HTTP_GET, "/v1/systems/NAME/top", api_top, {NULL}},
+    {HTTP_GET, "/v1/systems/NAME/images", api_images, {NULL}},
+    {HTTP_GET, "/v1/systems/NAME/volumes", api_volumes, {NULL}},
+    {HTTP_POST, "/v1/systems/NAME/pull", api_pull, {"config", "directory", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/trees/remove", api_remove_trees, {"", NULL}},
     {HTTP_POST,
      "/v1/systems/NAME/up",
      post_up,
      {"config", "directory", "files", "environment", "build", "force_recreate", "services",
-      "timeout_ms", NULL}},
+      "no_deps", "no_recreate", "no_start", "no_build", "no_cache", "only_build", "timeout_ms",
+      NULL}},
     {HTTP_POST, "/v1/systems/NAME/down", post_down, {"volumes", "timeout_ms", NULL}},
+    {HTTP_POST,
+     "/v1/systems/NAME/run",
+     api_run,
+     {"config", "directory", "files", "environment", "service", "overrides", "name", "remove",
+      "use_aliases", "no_deps", "build", "no_build", "no_cache", "timeout_ms", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/begin", api_begin, {"instance", "wait", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/attach", api_attach, {"service", "index", "instance", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/wait", api_wait, {"services", "instance", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/start", api_start, {"services", "timeout_ms", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/stop", api_stop, {"services", "timeout_ms", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/rm", api_rm, {"services", "stop", "volumes", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/kill", api_kill, {"services", "instance", "signal", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/pause", api_pause, {"services", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/unpause", api_unpause, {"services", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/cancel", api_cancel, {"", NULL}},
     {HTTP_POST, "/v1/systems/NAME/restart", post_restart, {"services", "timeout_ms", NULL}},
     {HTTP_POST,
      "/v1/systems/NAME/exec",
      api_exec,
-     {"service", "index", "tty", "user", "working_dir", "environment", NULL}},
+     {"service", "index", "id", "tty", "user", "working_dir", "environment", NULL}},
     {HTTP_POST, "/v1/stop", post_stop, {"", NULL}},
 };
 
@@ -392,6 +382,8 @@ bool api_open(struct daemon *daemon, struct err *err)
     if (fd < 0)
         return false;
     daemon->api = http_server_open(daemon->loop, fd, on_request, daemon, err);
+    if (daemon->api != NULL)
+        api_events_open(daemon);
     return daemon->api != NULL;
 }
 
@@ -400,4 +392,5 @@ void api_close(struct daemon *daemon)
     if (daemon->api != NULL)
         http_server_close(daemon->api);
     daemon->api = NULL;
+    api_events_close(daemon);
 }

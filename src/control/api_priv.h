@@ -35,12 +35,52 @@ void api_stream_refuse(struct subscriber *subscriber, const struct err *err);
 /* NULL after answering that there is none. */
 struct system *api_system(struct api_call *call);
 
+/* The services of the query's "service" keys, in <arena>. False after answering that one of them
+ * is not there. */
+MUST_CHECK bool api_choice_make(struct api_call *call, const struct system *system,
+                                struct arena *arena, struct compose_texts *ret);
+/* Is <service> one of them? Everything is when none was named. */
+bool api_choice_has(const struct compose_texts *choice, const char *service);
+
+/* api_events.c */
+void api_events_open(struct daemon *daemon);
+void api_events_close(struct daemon *daemon); /* after the server, which lets go of its clients */
+void api_events(struct api_call *call);
+
+/* api_images.c */
+void api_images(struct api_call *call);
+void api_pull(struct api_call *call);
+void api_remove_trees(struct api_call *call);
+void api_volumes(struct api_call *call);
+
+/* api_usage.c */
+void api_stats(struct api_call *call);
+void api_top(struct api_call *call);
+
 /* api_systems.c */
 json_t *api_describe_system(struct system *system);
 void api_list_systems(struct api_call *call);
 void api_show_system(struct api_call *call);
 void api_show_config(struct api_call *call);
 void api_exec(struct api_call *call);
+
+/* api_verbs.c */
+/* Milliseconds under <key>, or <otherwise> when absent or null. */
+uint64_t api_milliseconds(const struct api_call *call, const char *key, uint64_t otherwise);
+/* What up and what is like it have in common; <config> holds the text. */
+MUST_CHECK bool api_up_request(const struct api_call *call, struct buf *config,
+                               struct up_request *ret, struct err *err);
+void api_start(struct api_call *call);
+void api_stop(struct api_call *call);
+void api_rm(struct api_call *call);
+void api_pause(struct api_call *call);
+void api_unpause(struct api_call *call);
+void api_kill(struct api_call *call);
+void api_cancel(struct api_call *call);
+void api_attach(struct api_call *call);
+void api_begin(struct api_call *call);
+void api_wait(struct api_call *call);
+void api_run(struct api_call *call);
 
 /* api_logs.c */
 void api_logs(struct api_call *call);

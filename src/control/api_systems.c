@@ -17,10 +17,14 @@ struct system *api_system(struct api_call *call)
 
     buf_add_str(&name, call->name);
     struct system *system = daemon_find_system(call->daemon, buf_text(&name));
-    if (system == NULL) {
+    const char *why = map_find(&call->daemon->unreadable, buf_str(&name));
+    if (system == NULL && why != NULL)
+        err_set(&err, ERR_INVALID, "what is stored of '%s' cannot be read: %s", buf_text(&name),
+                why);
+    else if (system == NULL)
         err_set(&err, ERR_NOT_FOUND, "no system '%s' is up", buf_text(&name));
+    if (system == NULL)
         api_refuse(call, &err);
-    }
     return system;
 }
 
@@ -60,14 +64,18 @@ static void describe_state(const struct instance *instance, struct buf *text)
     const char *health = health_of(instance);
     int64_t now_ms = clock_wall_ms();
 
-    if (instance->state == INSTANCE_EXITED) {
+    if (instance->state == INSTANCE_EXITED && instance->started_wall_ms == 0) {
+        buf_add_text(text, "Created");
+    } else if (instance->state == INSTANCE_EXITED) {
         buf_addf(text, "Exited (%d)", instance->exit_status);
     } else if (instance->state == INSTANCE_BACKOFF) {
         buf_addf(text, "Restarting (%d)", instance->exit_status);
     } else if (instance_state_is_live(instance->state) && instance->started_wall_ms != 0) {
         buf_add_text(text, "Up ");
         add_age(text, now_ms - instance->started_wall_ms);
-        if (strcmp(health, "none") != 0)
+        if (instance->paused)
+            buf_add_text(text, " (Paused)");
+        else if (strcmp(health, "none") != 0)
             buf_addf(text, " (%s)", health);
     } else {
         buf_add_text(text, "Created");
@@ -105,14 +113,16 @@ static json_t *describe_instance(const struct instance *instance)
     if (command.len == 0 && service->x.host.command != NULL)
         buf_add_text(&command, service->x.host.command);
     json_t *row = json_pack(
-        "{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "id",
+        "{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:o}", "id",
         instance->id, "name", name, "service", service->name, "number",
-        (json_int_t)instance->number, "state", instance_state_name(instance->state), "health",
+        (json_int_t)instance->number, "state",
+        instance->paused ? "paused" : instance_state_name(instance->state), "health",
         health_of(instance), "text", buf_text(&text), "exit_status", instance->exit_status,
         "address", instance->address, "created_ms", (json_int_t)instance->created_wall_ms,
         "started_ms", (json_int_t)instance->started_wall_ms, "restarts",
         (json_int_t)instance->restarts, "release", (json_int_t)instance->release->number, "job",
-        (int)instance->is_job, "command", json_from_bytes(buf_str(&command)));
+        (int)(instance->is_job && instance->one_off == NULL), "one_off",
+        (int)(instance->one_off != NULL), "command", json_from_bytes(buf_str(&command)));
     add_runtime_facts(instance, row);
     return row;
 }
@@ -146,6 +156,23 @@ static json_t *describe_ports(const struct compose_service *service)
     return ports;
 }
 
+/* NULL: it is kept running. */
+static const char *hold_name(const struct system *system, const char *service)
+{
+    switch (system_hold(system, service)) {
+    case PLAN_HOLD_STOPPED:
+        return "stopped";
+    case PLAN_HOLD_CREATED:
+        return "created";
+    case PLAN_HOLD_EMPTY:
+        return "empty";
+    case PLAN_HOLD_NONE:
+    case PLAN_HOLD_COUNT:
+        break;
+    }
+    return NULL;
+}
+
 static json_t *describe_services(const struct system *system)
 {
     json_t *services = json_array();
@@ -154,12 +181,12 @@ static json_t *describe_services(const struct system *system)
         const struct compose_service *service = system->wanted->services[i].service;
         (void)json_array_append_new(
             services,
-            json_pack("{s:s, s:s?, s:I, s:I, s:s?, s:o}", "name", service->name, "image",
+            json_pack("{s:s, s:s?, s:I, s:I, s:s?, s:s?, s:o}", "name", service->name, "image",
                       service->image, "wanted",
                       service->x.provided_by_edge ? (json_int_t)0 : (json_int_t)service->replicas,
                       "ready", (json_int_t)count_ready(system, service->name), "provided_by",
-                      service->x.provided_by_edge ? "edge" : NULL, "ports",
-                      describe_ports(service)));
+                      service->x.provided_by_edge ? "edge" : NULL, "held",
+                      hold_name(system, service->name), "ports", describe_ports(service)));
     }
     return services;
 }
@@ -190,6 +217,41 @@ void api_show_system(struct api_call *call)
         api_answer(call, 200, api_describe_system(system));
 }
 
+/* Docker's word for the state of an instance. */
+static const char *docker_state(const struct instance *instance)
+{
+    bool ran = instance->started_wall_ms != 0;
+
+    if (instance->paused)
+        return "paused";
+    if (instance->state == INSTANCE_BACKOFF)
+        return "restarting";
+    if (instance->state == INSTANCE_PENDING)
+        return "created";
+    if (instance->state == INSTANCE_EXITED)
+        return ran ? "exited" : "created";
+    return "running";
+}
+
+/* "exited(1), running(3)", as `docker compose ls` says it. */
+static void describe_status(const struct system *system, struct buf *ret)
+{
+    static const char *const words[] = {"created", "exited", "paused", "restarting", "running"};
+    unsigned counts[ARRAY_LEN(words)] = {0};
+
+    LIST_FOR_EACH (node, &system->instances) {
+        const struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        for (size_t i = 0; i < ARRAY_LEN(words) && instance->state != INSTANCE_GONE; i++)
+            if (!instance->is_job && strcmp(words[i], docker_state(instance)) == 0)
+                counts[i]++;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (counts[i] > 0)
+            buf_addf(ret, "%s%s(%u)", ret->len == 0 ? "" : ", ", words[i], counts[i]);
+    if (ret->len == 0)
+        buf_add_text(ret, "running(0)");
+}
+
 void api_list_systems(struct api_call *call)
 {
     json_t *list = json_array();
@@ -198,12 +260,12 @@ void api_list_systems(struct api_call *call)
     for (size_t i = 0; (entry = map_next(&call->daemon->systems, &i)) != NULL;) {
         const struct system *system = entry->value;
         json_t *files = json_loads(system->files, JSON_DECODE_ANY, NULL);
-        char status[40];
-        str_format(status, sizeof status, "running(%u)", count_ready(system, NULL));
+        AUTO(buf_done) struct buf status = {0};
+        describe_status(system, &status);
         (void)json_array_append_new(
             list, json_pack("{s:s, s:s, s:o, s:s, s:I}", "name", system->name, "directory",
                             system->directory, "files", files == NULL ? json_array() : files,
-                            "status", status, "release",
+                            "status", buf_text(&status), "release",
                             (json_int_t)(system->current == NULL ? 0 : system->current->number)));
     }
     api_answer(call, 200, json_pack("{s:o}", "systems", list));
@@ -228,7 +290,7 @@ void api_show_config(struct api_call *call)
 
 static struct instance *find_for_exec(struct api_call *call, struct system *system, struct err *err)
 {
-    const char *service;
+    const char *service, *id = json_find_text(call->body, "id", NULL);
     uint64_t index = json_find_u64(call->body, "index", 0);
     struct instance *found = NULL;
 
@@ -236,9 +298,10 @@ static struct instance *find_for_exec(struct api_call *call, struct system *syst
         return NULL;
     LIST_FOR_EACH (node, &system->instances) {
         struct instance *instance = CONTAINER_OF(node, struct instance, link);
-        bool fits = strcmp(instance->made_of->service->name, service) == 0 && !instance->is_job &&
+        bool fits = strcmp(instance->made_of->service->name, service) == 0 &&
                     instance_state_is_live(instance->state) &&
-                    (index == 0 || index == instance->number);
+                    (id != NULL ? strcmp(instance->id, id) == 0
+                                : !instance->is_job && (index == 0 || index == instance->number));
         if (fits && (found == NULL || instance->in_traffic))
             found = instance;
     }

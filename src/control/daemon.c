@@ -23,122 +23,6 @@
 
 enum { HOUSEKEEPING_MS = 5000, RENEW_MS = 6 * 3600 * 1000 };
 
-/* ---- systems ---- */
-
-struct system *daemon_find_system(const struct daemon *daemon, const char *name)
-{
-    return map_find(&daemon->systems, str_of(name));
-}
-
-static struct system *system_new(struct daemon *daemon, const char *name, const char *directory,
-                                 const char *files, uid_t uid)
-{
-    struct system *system = NEW(struct system);
-
-    str_format(system->name, sizeof system->name, "%s", name);
-    system->daemon = daemon;
-    system->uid = uid;
-    system->directory = mem_copy_text(directory);
-    system->files = mem_copy_text(files);
-    list_init(&system->instances);
-    (void)map_set(&daemon->systems, str_of(name), system);
-    return system;
-}
-
-static bool check_name(const char *name, struct err *err)
-{
-    size_t len = strlen(name);
-
-    if (len == 0 || len > SYSTEM_NAME_MAX)
-        return err_set(err, ERR_LIMIT, "a system's name has 1 to %d characters, '%.50s' has %zu",
-                       SYSTEM_NAME_MAX, name, len);
-    for (size_t i = 0; i < len; i++)
-        if (!(name[i] >= 'a' && name[i] <= 'z') && !(name[i] >= '0' && name[i] <= '9') &&
-            (i == 0 || (name[i] != '-' && name[i] != '_')))
-            return err_set(err, ERR_INVALID,
-                           "'%s' is no name of a system: lower case letters, digits, - and _ only",
-                           name);
-    return true;
-}
-
-/* Memory only. */
-static void system_free(struct system *system)
-{
-    LIST_FOR_EACH (node, &system->instances)
-        instance_free(CONTAINER_OF(node, struct instance, link));
-    release_unref(system->wanted);
-    release_unref(system->current);
-    free(system->directory);
-    free(system->files);
-    free(system);
-}
-
-bool daemon_get_system(struct daemon *daemon, const char *name, const char *directory,
-                       struct system **ret, struct err *err)
-{
-    struct system *system = daemon_find_system(daemon, name);
-    uid_t uid;
-
-    if (system != NULL) {
-        if (system->wanted != NULL && strcmp(system->directory, directory) != 0)
-            return err_set(err, ERR_EXISTS,
-                           "a system '%s' runs already, from '%s'; choose another name with -p",
-                           name, system->directory);
-        *ret = system;
-        return true;
-    }
-    const char *unreadable = map_find(&daemon->unreadable, str_of(name));
-    if (unreadable != NULL)
-        return err_set(err, ERR_INVALID, "what is stored of '%s' cannot be read: %s", name,
-                       unreadable);
-    if (!check_name(name, err) || !state_uid(daemon->state, name, &uid, err))
-        return false;
-    *ret = system_new(daemon, name, directory, "[]", uid);
-    return true;
-}
-
-void daemon_forget_system(struct daemon *daemon, struct system *system)
-{
-    struct err err;
-
-    assert(list_is_empty(&system->instances) && system->operation == NULL);
-    if (!state_delete_system(daemon->state, system->name, &err))
-        log_error("daemon", "%s: %s", system->name, err.text);
-    (void)map_remove(&daemon->systems, str_of(system->name));
-    system_free(system);
-    daemon_publish(daemon);
-}
-
-static void save_system(struct system *system)
-{
-    struct err err;
-
-    if (!state_save_system(system->daemon->state, system, &err))
-        log_error("daemon", "%s: cannot store its state: %s", system->name, err.text);
-}
-
-static void replace_release(struct release **place, struct release *release)
-{
-    struct release *former = *place;
-
-    *place = release == NULL ? NULL : release_ref(release);
-    release_unref(former);
-}
-
-void system_set_wanted(struct system *system, struct release *release)
-{
-    replace_release(&system->wanted, release);
-    save_system(system);
-}
-
-void system_set_current(struct system *system, struct release *release)
-{
-    if (system->current == release)
-        return;
-    replace_release(&system->current, release);
-    save_system(system);
-}
-
 /* ---- what was there before ---- */
 
 struct loading {
@@ -184,6 +68,12 @@ static bool load_instance(void *arg, const struct state_instance *row, struct er
     instance->exit_status = row->exit_status;
     instance->created_wall_ms = row->created_wall_ms;
     instance->started_wall_ms = row->started_wall_ms;
+    instance->paused = row->paused;
+    instance->no_restart = row->no_restart;
+    instance->one_off = row->one_off == NULL ? NULL : mem_copy_text(row->one_off);
+    instance->auto_remove = row->auto_remove;
+    instance->leaving = row->leaving;
+    instance->takes_names = row->takes_names;
     if (!instance_state_parse(row->state, &instance->state))
         return err_set(err, ERR_INVALID, "instance '%s' is in unknown state '%s'", row->id,
                        row->state);
@@ -198,9 +88,23 @@ static bool load_releases(struct loading *loading, const struct state_system *ro
 
     if ((row->wanted != 0 && wanted == NULL) || (row->current != 0 && current == NULL))
         return false;
-    replace_release(&system->wanted, wanted);
-    replace_release(&system->current, current);
+    system->wanted = wanted == NULL ? NULL : release_ref(wanted);
+    system->current = current == NULL ? NULL : release_ref(current);
     return true;
+}
+
+static void load_hold(void *arg, const char *service, enum plan_hold hold)
+{
+    system_note_hold(arg, service, hold);
+}
+
+static void load_doomed(void *arg, const char *service, const char *volume)
+{
+    struct system *system = arg;
+
+    (void)service;
+    (void)volume;
+    system->has_doomed = true;
 }
 
 static bool load_system(void *arg, const struct state_system *row, struct err *err)
@@ -210,6 +114,8 @@ static bool load_system(void *arg, const struct state_system *row, struct err *e
         .system = system_new(daemon, row->name, row->directory, row->files, row->uid)};
 
     bool loaded = load_releases(&loading, row, err) &&
+                  state_each_hold(daemon->state, row->name, load_hold, loading.system, err) &&
+                  state_each_doomed(daemon->state, row->name, load_doomed, loading.system, err) &&
                   state_each_instance(daemon->state, row->name, load_instance, &loading, err);
     for (size_t i = 0; i < loading.release_count; i++)
         release_unref(loading.releases[i]);
@@ -315,6 +221,7 @@ static void on_housekeeping(struct timer *timer, uint64_t now_ns)
             rotate_log(CONTAINER_OF(node, struct instance, link), now_ns);
     }
     edge_link_housekeeping(daemon->edge, now_ns);
+    files_prune(daemon);
     if (now_ns - daemon->renewed_ns > RENEW_MS * NS_PER_MS) {
         daemon->renewed_ns = now_ns;
         daemon_publish(daemon); /* certificates that are due are made, files are read again */
@@ -403,6 +310,7 @@ static void close_parts(struct daemon *daemon)
     struct map_entry *entry;
 
     api_close(daemon);
+    wait_free_all(daemon);
     if (daemon->loop != NULL)
         loop_round(daemon->loop, 0); /* what was put off */
     edge_link_close(daemon->edge);
@@ -412,6 +320,7 @@ static void close_parts(struct daemon *daemon)
     for (size_t i = 0; (entry = map_next(&daemon->unreadable, &i)) != NULL;)
         free(entry->value);
     map_done(&daemon->unreadable);
+    certificates_done(daemon);
     if (daemon->runtime != NULL)
         daemon->runtime->ops->free(daemon->runtime);
     local_ca_close(daemon->ca);
@@ -451,6 +360,7 @@ int daemon_main(const struct daemon_options *options)
     struct err err;
 
     list_init(&daemon.subscribers);
+    list_init(&daemon.waiters);
     (void)umask(022);
     bool ended_well = run(&daemon, &err);
     if (!ended_well)

@@ -3,11 +3,29 @@
  * The daemon's own structs and the functions its files share. Which file does
  * what:
  *     daemon.c      start, end, adoption of what runs
+ *     system.c      systems and what is wanted of them
  *     operation.c   up, down, restart as a whole: progress lines and result
  *     up.c down.c   the parts of an operation before the reconcile loop takes over
+ *     builds.c      trees that a release needs
+ *     scope.c       operations on some of the services
+ *     verbs.c       stop, start, rm, kill
+ *     pause.c       pause, unpause
+ *     run.c         one-off instances
+ *     wait.c        who waits for the end of an instance
+ *     doom.c        volumes that are to be removed
  *     reconcile.c   asks the plan, takes its steps, decides about the operation
- *     instance.c    events of one instance and what is done about them
+ *     instance.c    what is kept of one instance, and its names
+ *     instance_events.c   what happens to it
+ *     instance_actions.c  what is done about it
+ *     signal_names.c      signals as people write them
  *     spec.c        what the runtime is told about an instance: mounts, names
+ *     volumes.c     folders that instances see
+ *     files.c       contents of secrets and configs
+ *     hooks.c       commands at the start and the end of an instance
+ *     network.c     networks of the files: who shares one, whose namespace it is
+ *     names.c       what an instance resolves
+ *     ports.c       published ports: which number each one got; UDP
+ *     certificates.c  what the edge shows its clients
  *     check.c       health checks
  *     migration.c   the one job that runs before a release
  *     prune.c       logs of instances that are gone
@@ -22,9 +40,11 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "control/daemon.h"
+#include "control/operation.h"
 #include "control/system.h"
 #include "json/json.h"
 
+struct api_events;
 struct edge_link;
 struct err;
 struct http_server;
@@ -44,61 +64,16 @@ struct daemon {
     struct map systems;      /* name -> struct system */
     struct map unreadable;   /* name -> text: systems whose state could not be read */
     struct list subscribers; /* to all events */
+    struct list waiters;     /* struct waiter, see wait.c */
+    struct map given_certificates;
+    struct api_events *events;
     struct deferred publishing;
     struct timer housekeeping; /* log sizes, certificates */
     uint64_t renewed_ns;       /* when certificates were last looked at */
     int64_t started_wall_ms;
 };
 
-/* ---- operation.c ---- */
-
-/* Somebody who reads lines: an API stream. push() must not free it; gone() is
- * called when no line will come any more. */
-struct subscriber {
-    struct list link;
-    void (*push)(struct subscriber *subscriber, struct str line);
-    void (*gone)(struct subscriber *subscriber);
-};
-
-enum operation_kind { OPERATION_UP, OPERATION_DOWN, OPERATION_RESTART };
-
-struct operation {
-    enum operation_kind kind;
-    struct system *system;
-    uint64_t started_ns;
-    struct list subscribers;
-    struct timer timeout;
-    struct timer settling; /* the edge has to apply the last table before it ends */
-    bool settled;          /* it had long enough */
-    bool reconciling;      /* the preparations are over, the plan decides */
-    bool changed;          /* something was done */
-    bool remove_volumes;   /* DOWN */
-    uint64_t grace_ms;     /* -t; UINT64_MAX: what the file says */
-    /* UP and RESTART */
-    struct release *candidate; /* not wanted yet */
-    bool force_recreate;
-    struct compose_texts fresh; /* services to recreate whatever; in the candidate's arena */
-    char **environment;         /* of the caller, for builds; NULL at the end */
-    size_t builds_left;
-    struct err *failure; /* the first one; set while the way back is walked */
-    char *failure_logs;  /* JSON list of lines */
-};
-
-struct operation *operation_begin(struct system *system, enum operation_kind kind, struct err *err);
-/* "step": <service> and <instance> may be NULL. Also told to who follows all events. */
-void operation_step(struct system *system, const char *service, const char *instance,
-                    const char *state, const char *text);
-void operation_output(struct system *system, const char *service, struct str line);
-void operation_warn(struct system *system, const char *text);
-/* Sends the result and frees it. <err> NULL: the asked state was reached. */
-void operation_end(struct operation *operation, const struct err *err);
-/* Notes why it cannot succeed, with the last lines of <instance>'s log (or NULL). First one counts.
- */
-void operation_fail(struct operation *operation, const struct err *err,
-                    const struct instance *instance);
-const char *operation_kind_name(enum operation_kind kind);
-
-/* ---- daemon.c ---- */
+/* ---- system.c ---- */
 
 struct system *daemon_find_system(const struct daemon *daemon, const char *name);
 /* Finds or makes it. */
@@ -106,28 +81,34 @@ MUST_CHECK bool daemon_get_system(struct daemon *daemon, const char *name, const
                                   struct system **ret, struct err *err);
 /* When nothing of it is left. */
 void daemon_forget_system(struct daemon *daemon, struct system *system);
-void system_set_wanted(struct system *system, struct release *release);
-void system_set_current(struct system *system, struct release *release);
+struct system *system_new(struct daemon *daemon, const char *name, const char *directory,
+                          const char *files, uid_t uid);
+/* Memory only. */
+void system_free(struct system *system);
+/* On failure nothing has changed. */
+MUST_CHECK bool system_set_wanted(struct system *system, struct release *release, struct err *err);
+MUST_CHECK bool system_set_current(struct system *system, struct release *release, struct err *err);
 
-/* ---- up.c, down.c ---- */
-
-struct up_request {
-    const char *directory;
-    struct str config;   /* resolved project */
-    const json_t *files; /* for `ls` */
-    const json_t *environment;
-    const json_t *services; /* only these are recreated by force_recreate; empty: all */
-    bool force_recreate;
-    uint64_t timeout_ms;
+struct system_change {
+    struct {
+        const char *service;
+        enum plan_hold hold;
+    } * holds;
+    size_t hold_count;
+    struct {
+        const char *user; /* a service, the id of an instance, "": the system */
+        const char *volume;
+    } * dooms; /* volumes to remove when it is gone, or has no instance */
+    size_t doom_count;
+    bool spares_volumes; /* nothing is to be removed any more */
+    bool forgets_migrations;
 };
-MUST_CHECK bool up_begin(struct daemon *daemon, const char *name, const struct up_request *request,
-                         struct subscriber *subscriber, struct err *err);
-MUST_CHECK bool restart_begin(struct system *system, const json_t *services, uint64_t grace_ms,
-                              struct subscriber *subscriber, struct err *err);
-MUST_CHECK bool down_begin(struct system *system, bool remove_volumes, uint64_t grace_ms,
-                           struct subscriber *subscriber, struct err *err);
-/* The instances are gone: removes volumes, addresses, the rest. */
-void down_finish(struct operation *operation);
+/* All of it is stored, or nothing has changed. <wanted> NULL: nothing is current either. */
+MUST_CHECK bool system_become(struct system *system, struct release *wanted,
+                              const struct system_change *change, struct err *err);
+enum plan_hold system_hold(const struct system *system, const char *service);
+/* Memory only. */
+void system_note_hold(struct system *system, const char *service, enum plan_hold hold);
 
 /* ---- reconcile.c ---- */
 
@@ -157,12 +138,21 @@ struct instance *instance_new(struct system *system, struct release *release, si
 /* From its row. */
 struct instance *instance_load(struct system *system, struct release *release, size_t service,
                                const char *id);
+/* What `run` makes; <name> NULL: the usual one. */
+struct instance *instance_new_one_off(struct system *system, struct release *release,
+                                      size_t service, const char *name, struct err *err);
 void instance_event(struct instance *instance, enum instance_event event, const char *detail);
 /* Its process ended: asks the runtime how, applies the restart policy. */
 void instance_exited(struct instance *instance);
 /* Somebody asks for it again: what it failed at before does not count, and what has ended or is
- * unhealthy is started again. */
-void instance_begin_afresh(struct instance *instance);
+ * unhealthy is started again. False when that cannot be stored. */
+MUST_CHECK bool instance_begin_afresh(struct instance *instance, struct err *err);
+/* A one-off that was created starts. */
+MUST_CHECK bool instance_let_begin(struct instance *instance, struct err *err);
+void instance_act(struct instance *instance, enum instance_action action);
+void instance_send_kill(struct instance *instance);
+/* A one-off that was created will not begin. */
+void instance_abandon(struct instance *instance, const char *why);
 /* A daemon that has just started finds out how it is. */
 void instance_adopt(struct instance *instance);
 /* Memory only. */
@@ -173,16 +163,91 @@ void instance_free(struct instance *instance);
 /* Everything in <ret> belongs to <arena> or to the instance. Makes volume folders. */
 MUST_CHECK bool spec_make(struct instance *instance, struct arena *arena, struct instance_spec *ret,
                           struct err *err);
+/* The same without mounts and files: who it is and what it resolves. */
+MUST_CHECK bool spec_describe(const struct instance *instance, struct arena *arena,
+                              struct instance_spec *ret, struct err *err);
+/* ---- network.c ---- */
+
+/* Does an instance of <service> have an address of its own? */
+bool network_has_address(const struct compose_service *service);
+/* Can instances of service <a> of file <of_a> and <b> of <of_b> reach each other? */
+bool network_is_shared(const struct compose *of_a, const struct compose_service *a,
+                       const struct compose *of_b, const struct compose_service *b);
+/* Are <a> of <of_a> and <b> of <of_b>, keys of the files, one network? */
+bool network_is_common(const struct compose *of_a, const char *a, const struct compose *of_b,
+                       const char *b);
+/* Do the two files have a network in common? */
+bool network_joins_files(const struct compose *a, const struct compose *b);
+/* May instances of <service> of <compose> open connections to the world? */
+bool network_leads_outside(const struct daemon *daemon, const struct compose *compose,
+                           const struct compose_service *service);
+/* The first instance of <service> in the release of <instance>; NULL: none. */
+struct instance *network_find_sibling(const struct instance *instance, const char *service);
+/* The instance whose network <instance> shares (network_mode: service:NAME); NULL: none is there.
+ */
+struct instance *network_joined(const struct instance *instance);
+bool network_is_joined(const struct instance *instance); /* by another one that runs */
+/* Where its ports are: its own address, that of the one whose network it shares, 127.0.0.1 in the
+ * machine's network; NULL: nowhere. */
+const char *network_address(const struct instance *instance);
+/* Its network was made anew: those that share it start again. */
+void network_restart_joined(struct instance *instance);
+/* Can the networks of <candidate> be made? */
+MUST_CHECK bool network_check(const struct daemon *daemon, const struct release *candidate,
+                              struct err *err);
+/* The stable address of a service; <number> 0: of all its instances. */
+MUST_CHECK bool network_service_address(struct system *system, const char *service, uint32_t number,
+                                        char *ret, struct err *err);
+
+/* Gives back the addresses of the services and the published numbers. */
+MUST_CHECK bool network_forget(struct system *system, struct err *err);
+
+/* ---- names.c ---- */
+
+/* What <instance> resolves; texts belong to <arena>. */
+MUST_CHECK bool names_make(const struct instance *instance, struct arena *arena,
+                           struct runtime_host **ret, size_t *ret_count, struct err *err);
+/* Tells running instances the names that came or went with a release or a system. */
+void names_publish(struct daemon *daemon);
+/* It is being started with the names of <spec>. */
+void names_told(struct instance *instance, const struct instance_spec *spec);
+
+/* ---- volumes.c ---- */
+
 /* The folder of a named volume. */
-char *spec_volume_path(const struct daemon *daemon, const char *name, struct arena *arena);
+char *volumes_path(const struct daemon *daemon, const char *name, struct arena *arena);
 /* The name of the volume that instance <number> of <service> has at <target> without naming one. */
-char *spec_anonymous_name(const struct system *system, const char *service, uint32_t number,
-                          const char *target, struct arena *arena);
-/* Can instances of services <a> and <b> of <compose> reach each other? */
-bool spec_share_network(const struct compose_service *a, const struct compose_service *b);
-/* The stable address of a service. */
-MUST_CHECK bool spec_service_address(struct system *system, const char *service, char *ret,
-                                     struct err *err);
+char *volumes_anonymous_name(const struct system *system, const char *service, uint32_t number,
+                             const char *target, struct arena *arena);
+/* The same for a one-off, which has its own. */
+char *volumes_one_off_name(const struct instance *instance, const char *target,
+                           struct arena *arena);
+/* Sets the mounts of <ret>; makes folders, mounts what has options of the local driver. */
+MUST_CHECK bool volumes_make(struct instance *instance, struct arena *arena,
+                             struct instance_spec *ret, struct err *err);
+/* Does the file ask for something to be mounted on it? */
+bool volumes_is_mounted(const struct compose_volume *volume);
+/* Undoes those mounts; no instance of the system is left. */
+void volumes_unmount(const struct daemon *daemon, const struct compose *compose);
+
+/* ---- files.c ---- */
+
+/* Reads and keeps the content of every secret and config that <release> uses; changes nothing else.
+ */
+MUST_CHECK bool files_take(struct daemon *daemon, struct release *release, struct err *err);
+/* Sets the files of <ret>; they belong to <arena> or to the instance. */
+MUST_CHECK bool files_make(const struct instance *instance, struct arena *arena,
+                           struct instance_spec *ret, struct err *err);
+/* Removes the contents that no release in use has. */
+void files_prune(const struct daemon *daemon);
+
+/* ---- hooks.c ---- */
+
+enum hook_kind { HOOK_POST_START, HOOK_PRE_STOP };
+/* <err> is NULL when every command succeeded. Not called when the instance is gone. */
+typedef void hooks_done_fn(struct instance *instance, const struct err *err);
+/* Runs the commands of <kind>; false, and nothing will be called, when the file has none. */
+bool hooks_begin(struct instance *instance, enum hook_kind kind, hooks_done_fn *done);
 
 /* ---- check.c ---- */
 
@@ -214,17 +279,59 @@ void publish_drained(struct daemon *daemon, const char *id);
 /* It ended, and its connections with it. */
 void publish_edge_lost(struct daemon *daemon);
 
-/* ---- edge_table.c ---- */
+/* ---- ports.c ---- */
 
+/* A published port. */
 struct edge_listener_wish {
     uint16_t port;
     const char *ip;      /* NULL: every address */
-    const char *kind;    /* "http", "https", "tcp" */
+    const char *kind;    /* "http", "https", "tcp"; "udp" is not the edge's */
     uint16_t https_port; /* http: where to redirect to; 0: not */
     const char *service; /* tcp, and http of one service */
     uint16_t target;
     bool routes; /* the routes of x-ishizue apply */
 };
+
+static inline bool edge_wish_is_udp(const struct edge_listener_wish *wish)
+{
+    return strcmp(wish->kind, "udp") == 0;
+}
+
+struct publications {
+    struct runtime_publication *ptr;
+    size_t len, cap;
+};
+
+/* Chooses a number for every published port of <release> that has none, or a range: the one it had
+ * before, or a free one, which is stored. Sets `published` in its model. */
+MUST_CHECK bool ports_settle(struct daemon *daemon, const struct release *release, struct err *err);
+/* Adds the UDP ports of <system>. */
+void ports_publish(struct system *system, struct arena *arena, struct publications *ret);
+/* The release that runs, and the one that is to take its place and may add to it; NULL: none. The
+ * ports and routes of the first stay until the second was reached. */
+void ports_releases(const struct system *system, const struct release *ret[2]);
+/* The ports of both releases; the first <ret_first> are those of the first. */
+size_t ports_wishes(const struct system *system, struct arena *arena,
+                    struct edge_listener_wish **ret, size_t *ret_first);
+/* What <instance> listens on for <wish>: its own file may say another port than the newest. */
+uint16_t ports_target(const struct instance *instance, const struct edge_listener_wish *wish);
+
+/* ---- certificates.c ---- */
+
+/* Adds the certificate of <compose> to <list>; fails when there is none that the edge would take.
+ */
+MUST_CHECK bool certificates_check(struct daemon *daemon, const struct compose *compose,
+                                   json_t *list, struct err *err);
+/* The same for both releases of a system (ports_releases()); files that are bad by now are replaced
+ * by the last good ones. False when one of them has no https; says so itself. */
+MUST_CHECK bool certificates_add(struct system *system, const struct release *const releases[2],
+                                 json_t *list);
+/* Forgets the files that were not asked for since the last time. */
+void certificates_sweep(struct daemon *daemon);
+void certificates_done(struct daemon *daemon);
+
+/* ---- edge_table.c ---- */
+
 /* The listeners <compose> asks for, in <arena>. */
 size_t edge_table_wishes(const struct compose *compose, struct arena *arena,
                          struct edge_listener_wish **ret);

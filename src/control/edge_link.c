@@ -117,9 +117,12 @@ void edge_link_publish(struct edge_link *link)
 bool edge_link_probe(struct edge_link *link, const struct instance *instance, uint32_t check,
                      const char *path, uint16_t port, uint64_t timeout_ms)
 {
-    const char *ip = instance->address[0] == '\0' ? "127.0.0.1" : instance->address;
+    const char *ip = network_address(instance);
     struct probe probe = {.number = ++link->last_probe, .check = check};
     char address[SOCKET_TEXT_BYTES];
+
+    if (ip == NULL)
+        return false; /* it has no network */
 
     str_format(address, sizeof address, "%s:%u", ip, (unsigned)port);
     str_format(probe.instance, sizeof probe.instance, "%s", instance->id);
@@ -541,6 +544,10 @@ static void reserve_all(struct edge_link *link)
 
     for (size_t i = 0; (entry = map_next(&link->daemon->systems, &i)) != NULL;) {
         const struct system *system = entry->value;
+        LIST_FOR_EACH (node, &system->instances)
+            if (!ports_settle(link->daemon, CONTAINER_OF(node, struct instance, link)->release,
+                              &err))
+                log_error("daemon", "%s: %s", system->name, err.text);
         if (system->wanted != NULL && !edge_link_reserve(link, system->wanted, &err))
             log_error("daemon", "%s: %s", system->name, err.text);
         if (system->current != NULL && system->current != system->wanted &&

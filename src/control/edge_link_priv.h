@@ -21,9 +21,10 @@ enum {
     ACCESS_LOG_FILES = 3,
 };
 
-/* A port this machine listens on: one socket for each worker. */
+/* A port this machine listens on: one socket for each worker; UDP: one that nobody reads. */
 struct held {
     uint32_t id;
+    bool udp;
     uint16_t port;
     char ip[SOCKET_TEXT_BYTES];
     int fds[WORKERS_MAX];
@@ -62,5 +63,10 @@ struct edge_link {
 
 /* edge_listeners.c */
 void edge_listener_close(const struct edge_link *link, struct held *held);
+/* <ip> NULL: every address. */
+bool edge_listener_is_held(const struct edge_link *link, const char *ip, uint16_t port, bool udp);
+bool edge_listener_is_free(const char *ip, uint16_t port, bool udp);
+/* A number that nobody uses at this moment; 0: none. */
+uint16_t edge_listener_find_free(const char *ip, bool udp);
 /* Lets go of the ports that no release asks for any more. */
 void edge_listeners_prune(struct edge_link *link);

@@ -8,16 +8,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
 #include "edge/table.h"
-#include "guard/local_ca.h"
 #include "io/channel.h"
 
-enum { CERTIFICATE_FILE_LIMIT = 1 << 20, HTTP_PORT = 80, HTTPS_PORT = 443 };
+enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 
 /* ---- listeners ---- */
 
@@ -26,10 +24,16 @@ struct wishes {
     size_t count;
 };
 
+static bool is_same_ip(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static void add_wish(struct wishes *wishes, struct edge_listener_wish wish)
 {
     for (size_t i = 0; i < wishes->count; i++)
-        if (wishes->items[i].port == wish.port && wishes->items[i].ip == wish.ip)
+        if (wishes->items[i].port == wish.port && is_same_ip(wishes->items[i].ip, wish.ip) &&
+            edge_wish_is_udp(&wishes->items[i]) == edge_wish_is_udp(&wish))
             return; /* the first one counts */
     wishes->items[wishes->count++] = wish;
 }
@@ -44,14 +48,21 @@ static void add_routed(struct wishes *wishes, const struct compose *compose, con
                  .port = port, .ip = ip, .kind = is_https ? "https" : "http", .routes = true});
 }
 
+/* In the machine's network its ports are the machine's already; without one it has none. */
+static bool publishes(const struct compose_service *service)
+{
+    const char *mode = service->network_mode;
+    return mode == NULL || (strcmp(mode, "host") != 0 && strcmp(mode, "none") != 0);
+}
+
 static void add_ports(struct wishes *wishes, const struct compose *compose,
                       const struct compose_service *service, bool *ret_routed)
 {
     for (size_t i = 0; i < service->port_count; i++) {
         const struct compose_port *port = &service->ports[i];
-        if (port->protocol != PORT_TCP || port->published == 0)
+        if (port->published == 0 || !publishes(service))
             continue;
-        if (service->x.provided_by_edge) {
+        if (service->x.provided_by_edge && port->protocol == PORT_TCP) {
             add_routed(wishes, compose, port->host_ip, port->published, port->target == HTTPS_PORT);
             *ret_routed = true;
             continue;
@@ -59,7 +70,9 @@ static void add_ports(struct wishes *wishes, const struct compose *compose,
         bool is_http = port->app_protocol != NULL && strcmp(port->app_protocol, "http") == 0;
         add_wish(wishes, (struct edge_listener_wish){.port = port->published,
                                                      .ip = port->host_ip,
-                                                     .kind = is_http ? "http" : "tcp",
+                                                     .kind = port->protocol == PORT_UDP ? "udp"
+                                                             : is_http                  ? "http"
+                                                                                        : "tcp",
                                                      .service = service->name,
                                                      .target = port->target});
     }
@@ -107,26 +120,73 @@ struct making {
     struct daemon *daemon;
     struct arena arena;
     json_t *listeners, *certificates, *upstreams, *routes;
-    struct map upstream_numbers; /* "eshop/backend:8000" -> index + 1 */
+    struct map upstream_numbers; /* an upstream as JSON -> index + 1 */
     struct map seen;             /* listener id -> anything */
     int *fds;
     size_t *fd_count;
+    const struct instance *only; /* a one-off whose ports are being added; NULL: none */
 };
 
-static json_t *targets_of(struct system *system, const char *service, uint16_t port)
+/* Who is asked for its port: a listener of a service, or a route to one. */
+struct way {
+    const char *service;
+    uint16_t port;
+    const struct edge_listener_wish *wish; /* NULL: */
+    const struct release *release;         /* of the route */
+    const struct compose_route *route;
+};
+
+/* Ports of a one-off lead to it alone, those of the system to all the others. */
+static bool is_meant(const struct making *making, const struct instance *instance,
+                     const struct way *way)
+{
+    if (making->only != NULL)
+        return instance == making->only;
+    return (!instance->is_job || instance->takes_names) &&
+           strcmp(instance->made_of->service->name, way->service) == 0;
+}
+
+static const struct compose_route *find_route(const struct compose *compose,
+                                              const struct compose_route *like)
+{
+    for (size_t i = 0; i < compose->x.route_count; i++) {
+        const struct compose_route *route = &compose->x.routes[i];
+        if (route->service != NULL && strcmp(route->service, like->service) == 0 &&
+            strcmp(route->path, like->path) == 0 && is_same_ip(route->host, like->host))
+            return route;
+    }
+    return NULL;
+}
+
+/* An instance of another release may listen on another port than the one that is written in the
+ * table's release. */
+static uint16_t port_of(const struct instance *instance, const struct way *way)
+{
+    if (way->wish != NULL)
+        return ports_target(instance, way->wish);
+    size_t index = release_find(way->release, way->service);
+    if (index != SIZE_MAX &&
+        strcmp(way->release->services[index].hash, instance->made_of->hash) == 0)
+        return way->port;
+    const struct compose_route *own = find_route(instance->release->compose, way->route);
+    return own == NULL ? way->port : own->port;
+}
+
+static json_t *targets_of(const struct making *making, struct system *system, const struct way *way)
 {
     json_t *targets = json_array();
 
     LIST_FOR_EACH (node, &system->instances) {
         struct instance *instance = CONTAINER_OF(node, struct instance, link);
         bool draining = instance->state == INSTANCE_DRAINING;
-        if (instance->is_job || strcmp(instance->made_of->service->name, service) != 0 ||
-            !(instance->in_traffic || draining))
+        const char *ip = network_address(instance);
+        bool takes = instance->in_traffic || draining ||
+                     (instance == making->only && instance_state_is_live(instance->state));
+        if (!is_meant(making, instance, way) || !takes || ip == NULL)
             continue;
         instance->at_edge = true;
         char address[40];
-        str_format(address, sizeof address, "%s:%u",
-                   instance->address[0] == '\0' ? "127.0.0.1" : instance->address, (unsigned)port);
+        str_format(address, sizeof address, "%s:%u", ip, (unsigned)port_of(instance, way));
         (void)json_array_append_new(targets,
                                     json_pack("{s:s, s:s, s:i, s:b}", "id", instance->id, "address",
                                               address, "weight", 1, "draining", (int)draining));
@@ -134,19 +194,22 @@ static json_t *targets_of(struct system *system, const char *service, uint16_t p
     return targets;
 }
 
-static int upstream_number(struct making *making, struct system *system, const char *service,
-                           uint16_t port)
+/* Two ways that lead to the same places are one upstream. */
+static int upstream_number(struct making *making, struct system *system, const struct way *way)
 {
+    AUTO(buf_done) struct buf text = {0};
     const char *name =
-        arena_printf(&making->arena, "%s/%s:%u", system->name, service, (unsigned)port);
-    void *known = map_find(&making->upstream_numbers, str_of(name));
+        arena_printf(&making->arena, "%s/%s:%u", system->name, way->service, (unsigned)way->port);
+    AUTO(json_unref)
+    json_t *upstream =
+        json_pack("{s:s, s:o}", "name", name, "targets", targets_of(making, system, way));
 
+    json_format(upstream, false, &text);
+    void *known = map_find(&making->upstream_numbers, buf_str(&text));
     if (known == NULL) {
-        (void)json_array_append_new(
-            making->upstreams,
-            json_pack("{s:s, s:o}", "name", name, "targets", targets_of(system, service, port)));
+        (void)json_array_append(making->upstreams, upstream);
         known = (void *)json_array_size(making->upstreams);
-        (void)map_set(&making->upstream_numbers, str_of(name), known);
+        (void)map_set(&making->upstream_numbers, buf_str(&text), known);
     }
     return (int)(uintptr_t)known - 1;
 }
@@ -170,15 +233,19 @@ static int add_folder(struct making *making, const char *folder)
     return (int)(*making->fd_count)++;
 }
 
-static void add_route(struct making *making, struct system *system, const struct compose *compose,
+static void add_route(struct making *making, struct system *system, const struct release *release,
                       const struct compose_route *route, const json_t *listeners)
 {
-    const char *host = route->host != NULL ? route->host : compose->x.domain;
+    const char *host = route->host != NULL ? route->host : release->compose->x.domain;
     json_t *row = route_new(system, host, route->path);
 
     (void)json_object_set_new(row, "listeners", json_deep_copy(listeners));
     if (route->service != NULL) {
-        int number = upstream_number(making, system, route->service, route->port);
+        int number = upstream_number(making, system,
+                                     &(struct way){.service = route->service,
+                                                   .port = route->port,
+                                                   .release = release,
+                                                   .route = route});
         (void)json_object_set_new(row, "upstream", json_integer(number));
     } else if (route->files != NULL) {
         int number = add_folder(making, route->files);
@@ -213,7 +280,8 @@ static void add_listener(struct making *making, struct system *system,
     if (strcmp(wish->kind, "tcp") == 0)
         (void)json_object_set_new(
             row, "upstream",
-            json_integer(upstream_number(making, system, wish->service, wish->target)));
+            json_integer(upstream_number(
+                making, system, &(struct way){wish->service, wish->target, wish, NULL, NULL})));
     (void)json_array_append_new(making->listeners, row);
 }
 
@@ -238,116 +306,72 @@ static void add_wished(struct making *making, struct system *system,
         (void)json_object_set(row, "listeners", own);
         (void)json_object_set_new(
             row, "upstream",
-            json_integer(upstream_number(making, system, wish->service, wish->target)));
+            json_integer(upstream_number(
+                making, system, &(struct way){wish->service, wish->target, wish, NULL, NULL})));
         (void)json_array_append_new(making->routes, row);
     }
     json_decref(own);
 }
 
-/* ---- certificates ---- */
-
-static size_t certificate_names(const struct compose *compose, const char **ret, size_t room)
-{
-    size_t count = 0;
-
-    if (compose->x.domain != NULL)
-        ret[count++] = compose->x.domain;
-    for (size_t i = 0; i < compose->x.route_count && count < room; i++) {
-        const char *host = compose->x.routes[i].host;
-        bool known = host == NULL;
-        for (size_t j = 0; !known && j < count; j++)
-            known = strcmp(ret[j], host) == 0;
-        if (!known)
-            ret[count++] = host;
-    }
-    return count;
-}
-
-static json_t *names_json(const char *const *names, size_t count)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count; i++)
-        (void)json_array_append_new(list, json_string(names[i]));
-    return list;
-}
-
-static bool add_own_certificate(struct making *making, const struct system *system,
-                                const char *const *names, size_t count, struct err *err)
-{
-    struct local_ca_request request = {.id = system->name, .names = names, .name_count = count};
-    AUTO(local_ca_leaf_done) struct local_ca_leaf leaf = {0};
-
-    for (size_t i = 0; i < count; i++)
-        if (!local_ca_covers(str_of(names[i])))
-            return err_set(err, ERR_INVALID,
-                           "there is no certificate for '%s': write x-ishizue.tls: {certificate, "
-                           "key}; only names below localhost, test and internal get one made",
-                           names[i]);
-    if (!local_ca_issue(making->daemon->ca, &request, clock_wall_ms(), &leaf, err))
-        return false;
-    (void)json_array_append_new(making->certificates,
-                                json_pack("{s:o, s:s%, s:s%}", "names", names_json(names, count),
-                                          "certificate", leaf.certificate_pem.ptr,
-                                          leaf.certificate_pem.len, "key", leaf.key_pem.ptr,
-                                          leaf.key_pem.len));
-    return true;
-}
-
-static bool add_given_certificate(struct making *making, const struct compose *compose,
-                                  const char *const *names, size_t count, struct err *err)
-{
-    AUTO(buf_done) struct buf certificate = {0}, key = {0};
-
-    if (!file_read(compose->x.tls_certificate, CERTIFICATE_FILE_LIMIT, &certificate, err) ||
-        !file_read(compose->x.tls_key, CERTIFICATE_FILE_LIMIT, &key, err))
-        return false;
-    (void)json_array_append_new(making->certificates,
-                                json_pack("{s:o, s:s, s:s}", "names", names_json(names, count),
-                                          "certificate", buf_text(&certificate), "key",
-                                          buf_text(&key)));
-    explicit_bzero(key.ptr, key.cap);
-    return true;
-}
-
-static bool add_certificates(struct making *making, const struct system *system,
-                             const struct compose *compose, struct err *err)
-{
-    const char *names[LOCAL_CA_NAMES_MAX];
-    size_t count = certificate_names(compose, names, ARRAY_LEN(names));
-
-    if (compose->x.tls == TLS_OFF)
-        return true;
-    if (count == 0)
-        names[count++] = "localhost";
-    if (compose->x.tls == TLS_FILES ? add_given_certificate(making, compose, names, count, err)
-                                    : add_own_certificate(making, system, names, count, err))
-        return true;
-    return err_prefix(err, "x-ishizue.tls");
-}
-
 /* ---- all of it ---- */
 
-/* Without a certificate the system has no https; the error says why. */
-static bool add_system(struct making *making, struct system *system, const struct release *release,
-                       struct err *err)
+static bool has_https(const struct edge_listener_wish *wishes, size_t count)
 {
-    struct edge_listener_wish *wishes;
-    AUTO(json_unref) json_t *routed = json_array();
-    bool has_https = false, certified = true;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(wishes[i].kind, "https") == 0)
+            return true;
+    return false;
+}
 
-    size_t count = edge_table_wishes(release->compose, &making->arena, &wishes);
+/* Listeners with the routes of <release>. */
+static void add_release(struct making *making, struct system *system, const struct release *release,
+                        const struct edge_listener_wish *wishes, size_t count, bool certified)
+{
+    AUTO(json_unref) json_t *routed = json_array();
+
     for (size_t i = 0; i < count; i++)
-        has_https |= strcmp(wishes[i].kind, "https") == 0;
-    if (has_https)
-        certified = add_certificates(making, system, release->compose, err);
-    for (size_t i = 0; i < count; i++)
-        if (certified || strcmp(wishes[i].kind, "https") != 0)
+        if (!edge_wish_is_udp(&wishes[i]) && (certified || strcmp(wishes[i].kind, "https") != 0))
             add_wished(making, system, &wishes[i], routed);
     if (json_array_size(routed) > 0)
         for (size_t i = 0; i < release->compose->x.route_count; i++)
-            add_route(making, system, release->compose, &release->compose->x.routes[i], routed);
-    return certified;
+            add_route(making, system, release, &release->compose->x.routes[i], routed);
+}
+
+/* `run --publish`: its release has the ports of its one service. */
+static void add_one_offs(struct making *making, struct system *system)
+{
+    LIST_FOR_EACH (node, &system->instances) {
+        const struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        struct edge_listener_wish *wishes;
+        if (instance->one_off == NULL || !instance_state_is_live(instance->state))
+            continue;
+        making->only = instance;
+        size_t count = edge_table_wishes(instance->release->compose, &making->arena, &wishes);
+        add_release(making, system, instance->release, wishes, count, false);
+        making->only = NULL;
+    }
+}
+
+/* While a release is being brought up, what the one before it publishes stays as it is; what the
+ * new one adds is there too. Without a certificate there is no https, and the error says why. */
+static void add_system(struct making *making, struct system *system)
+{
+    const struct release *releases[2];
+    struct edge_listener_wish *wishes;
+    size_t first;
+    bool certified = true;
+
+    ports_releases(system, releases);
+    size_t count = ports_wishes(system, &making->arena, &wishes, &first);
+    const struct release *secure[2] = {has_https(wishes, first) ? releases[0] : NULL,
+                                       has_https(wishes + first, count - first) ? releases[1]
+                                                                                : NULL};
+    if (secure[0] != NULL || secure[1] != NULL)
+        certified = certificates_add(system, secure, making->certificates);
+    add_release(making, system, releases[0], wishes, first, certified);
+    if (releases[1] != NULL)
+        add_release(making, system, releases[1], wishes + first, count - first, certified);
+    add_one_offs(making, system);
 }
 
 static struct making making_new(struct daemon *daemon, int *fds, size_t *fd_count)
@@ -372,18 +396,31 @@ static json_t *making_end(struct making *making, uint64_t generation)
                      making->upstreams, "routes", making->routes);
 }
 
+/* The candidate alone, as if it ran without instances. */
+static bool add_candidate(struct making *making, const struct release *candidate, struct err *err)
+{
+    struct system system = {.daemon = making->daemon};
+    struct edge_listener_wish *wishes;
+
+    str_format(system.name, sizeof system.name, "%s", candidate->compose->name);
+    list_init(&system.instances);
+    size_t count = edge_table_wishes(candidate->compose, &making->arena, &wishes);
+    if (has_https(wishes, count) &&
+        !certificates_check(making->daemon, candidate->compose, making->certificates, err))
+        return false;
+    add_release(making, &system, candidate, wishes, count, true);
+    return true;
+}
+
 bool edge_table_check(struct daemon *daemon, const struct release *candidate, struct err *err)
 {
     int fds[CHANNEL_MAX_FDS];
     size_t fd_count = 0;
     struct making making = making_new(daemon, fds, &fd_count);
-    struct system system = {.daemon = daemon};
     AUTO(buf_done) struct buf text = {0};
     struct table *table = NULL;
 
-    str_format(system.name, sizeof system.name, "%s", candidate->compose->name);
-    list_init(&system.instances);
-    bool good = add_system(&making, &system, candidate, err);
+    bool good = add_candidate(&making, candidate, err);
     AUTO(json_unref) json_t *json = making_end(&making, 1);
     json_format(json, false, &text);
     good = good && table_read(buf_str(&text), fds, fd_count, &table, err);
@@ -398,13 +435,15 @@ json_t *edge_table_make(struct daemon *daemon, uint64_t generation, int *fds, si
 {
     struct making making = making_new(daemon, fds, fd_count);
     struct map_entry *entry;
-    struct err err;
 
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
         struct system *system = entry->value;
-        if (system->wanted != NULL && !add_system(&making, system, system->wanted, &err))
-            log_error("daemon", "%s: no https: %s", system->name, err.text);
+        if (system->wanted != NULL)
+            add_system(&making, system);
+        else
+            add_one_offs(&making, system);
     }
+    certificates_sweep(daemon);
     return making_end(&making, generation);
 }
 
@@ -422,7 +461,8 @@ json_t *edge_table_addresses(const struct system *system)
     size_t count = edge_table_wishes(release->compose, &arena, &wishes);
     for (size_t i = 0; i < count; i++) {
         bool is_https = strcmp(wishes[i].kind, "https") == 0;
-        if (strcmp(wishes[i].kind, "tcp") == 0 || wishes[i].https_port != 0)
+        if (strcmp(wishes[i].kind, "tcp") == 0 || edge_wish_is_udp(&wishes[i]) ||
+            wishes[i].https_port != 0)
             continue;
         bool usual = wishes[i].port == (is_https ? HTTPS_PORT : HTTP_PORT);
         (void)json_array_append_new(list, usual ? json_sprintf("%s://%s/", wishes[i].kind, host)

@@ -9,7 +9,10 @@
 enum { SHOWN_LOG_LINES = 20, SHOWN_LOG_BYTES = 8192 };
 
 static const char *const kind_names[] = {
-    [OPERATION_UP] = "up", [OPERATION_DOWN] = "down", [OPERATION_RESTART] = "restart"};
+    [OPERATION_UP] = "up",           [OPERATION_DOWN] = "down",     [OPERATION_RESTART] = "restart",
+    [OPERATION_BUILD] = "build",     [OPERATION_CREATE] = "create", [OPERATION_START] = "start",
+    [OPERATION_STOP] = "stop",       [OPERATION_RM] = "rm",         [OPERATION_PAUSE] = "pause",
+    [OPERATION_UNPAUSE] = "unpause", [OPERATION_RUN] = "run"};
 
 const char *operation_kind_name(enum operation_kind kind)
 {
@@ -33,8 +36,25 @@ struct operation *operation_begin(struct system *system, enum operation_kind kin
     operation->started_ns = loop_now_ns(system->daemon->loop);
     operation->grace_ms = UINT64_MAX;
     list_init(&operation->subscribers);
+    list_init(&operation->builds);
     system->operation = operation;
     return operation;
+}
+
+bool operation_has(const struct operation *operation, const char *service)
+{
+    if (!operation->has_scope)
+        return true;
+    for (size_t i = 0; i < operation->scope.count; i++)
+        if (strcmp(operation->scope.items[i], service) == 0)
+            return true;
+    return false;
+}
+
+bool operation_releases(const struct operation *operation)
+{
+    return operation->candidate != NULL && operation->kind != OPERATION_DOWN &&
+           operation->kind != OPERATION_BUILD;
 }
 
 static void push_all(struct list *subscribers, struct str line)
@@ -77,6 +97,17 @@ void operation_step(struct system *system, const char *service, const char *inst
                            json_from_bytes(str_of(text == NULL ? "" : text))));
 }
 
+void operation_step_of(const struct instance *instance, const char *state, const char *text)
+{
+    char name[RUNTIME_ID_MAX + 1];
+
+    instance_format_name(instance, name);
+    tell(instance->system,
+         json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "event", "step", "service",
+                   instance->made_of->service->name, "instance", name, "id", instance->id, "state",
+                   state, "text", json_from_bytes(str_of(text))));
+}
+
 void operation_output(struct system *system, const char *service, struct str line)
 {
     tell(system, json_pack("{s:s, s:s, s:o}", "event", "output", "service", service, "text",
@@ -110,17 +141,20 @@ void operation_fail(struct operation *operation, const struct err *err,
 
 static json_t *result_of(const struct operation *operation, const struct err *err)
 {
+    bool has_addresses = operation->kind == OPERATION_UP || operation->kind == OPERATION_RESTART ||
+                         operation->kind == OPERATION_START;
+
     if (err == NULL)
-        return json_pack("{s:s, s:b, s:b, s:o}", "event", "result", "ok", 1, "changed",
+        return json_pack("{s:s, s:b, s:b, s:o, s:o*}", "event", "result", "ok", 1, "changed",
                          (int)operation->changed, "addresses",
-                         operation->kind == OPERATION_DOWN
-                             ? json_array()
-                             : edge_table_addresses(operation->system));
+                         has_addresses ? edge_table_addresses(operation->system) : json_array(),
+                         "instance", operation->run == NULL ? NULL : run_describe(operation->run));
     json_t *logs = operation->failure_logs == NULL
                        ? NULL
                        : json_loads(operation->failure_logs, JSON_DECODE_ANY, NULL);
     return json_pack("{s:s, s:b, s:i, s:s, s:o, s:o}", "event", "result", "ok", 0, "exit_status",
-                     err->code == ERR_LOCKED    ? 4
+                     operation->exit_status > 0 ? operation->exit_status
+                     : err->code == ERR_LOCKED  ? 4
                      : err->code == ERR_TIMEOUT ? 124
                                                 : 1,
                      "code", err_code_name(err->code), "error", json_from_bytes(str_of(err->text)),
@@ -142,7 +176,10 @@ void operation_end(struct operation *operation, const struct err *err)
     system_touch(system);
     timer_clear(&operation->timeout);
     timer_clear(&operation->settling);
+    builds_abandon(operation);
     release_unref(operation->candidate);
+    run_free(operation->run);
+    arena_done(&operation->arena);
     for (char **one = operation->environment; one != NULL && *one != NULL; one++)
         free(*one);
     free(operation->environment);

@@ -15,7 +15,7 @@
 #include "control/daemon_priv.h"
 #include "watch/log_rotate.h"
 
-enum { KEPT_LOGS = 5 };
+enum { KEPT_LOGS = 5, SUFFIX_CHARACTERS = 6 };
 
 struct old_log {
     char *path;
@@ -28,14 +28,16 @@ struct old_logs {
 };
 
 /* "eshop-backend-1-3f9a01.log" -> its id; the id without number and suffix is the service's. */
-static bool is_log_of(struct str file, struct str prefix)
+static bool is_log_of(struct str file, struct str prefix, bool is_one_off)
 {
     if (!str_ends(file, STR(".log")) || !str_starts(file, prefix))
         return false;
     struct str rest = str_sub(file, prefix.len, file.len - prefix.len - 4);
+    if (is_one_off)
+        return rest.len == SUFFIX_CHARACTERS;
     struct str number = str_cut(&rest, '-');
     uint64_t parsed;
-    return str_to_u64(number, 9999, &parsed) && rest.len == 6;
+    return str_to_u64(number, 9999, &parsed) && rest.len == SUFFIX_CHARACTERS;
 }
 
 static bool is_in_use(const struct system *system, struct str file)
@@ -54,6 +56,8 @@ static void collect(const struct instance *gone, struct str folder, struct old_l
     struct str id = str_of(gone->id);
     struct str named = str_sub(id, 0, str_find_last(id, '-'));            /* "eshop-backend-1" */
     struct str prefix = str_sub(named, 0, str_find_last(named, '-') + 1); /* "eshop-backend-" */
+    bool is_one_off = gone->one_off != NULL;
+    struct str one_offs = str_sub(id, 0, named.len + 1); /* "eshop-backend-run-" */
     AUTO(buf_done) struct buf path = {0};
 
     buf_add_str(&path, folder);
@@ -61,7 +65,8 @@ static void collect(const struct instance *gone, struct str folder, struct old_l
     for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
         struct str file = str_of(entry->d_name);
         struct stat st;
-        if (!is_log_of(file, prefix) || is_in_use(gone->system, file) ||
+        if (!is_log_of(file, is_one_off ? one_offs : prefix, is_one_off) ||
+            is_in_use(gone->system, file) ||
             fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         buf_clear(&path);

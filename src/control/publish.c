@@ -15,6 +15,7 @@ struct wish {
     struct arena arena;
     VEC(struct runtime_endpoint) endpoints;
     VEC(struct runtime_service_address) services;
+    struct publications publications;
 };
 
 struct addresses {
@@ -36,8 +37,11 @@ static void mark_traffic(struct system *system)
     AUTO(reconcile_view_done) struct reconcile_view view;
 
     reconcile_view_init(&view, system);
-    LIST_FOR_EACH (node, &system->instances)
-        CONTAINER_OF(node, struct instance, link)->in_traffic = false;
+    LIST_FOR_EACH (job, &system->instances) { /* a one-off may answer to its service's names */
+        struct instance *instance = CONTAINER_OF(job, struct instance, link);
+        instance->in_traffic =
+            instance->takes_names && !instance->paused && instance->state == INSTANCE_READY;
+    }
     for (size_t i = 0; i < view.instance_count; i++)
         view.real[i]->in_traffic =
             plan_takes_traffic(&view.services[view.instances[i].service], view.instances,
@@ -49,68 +53,132 @@ static bool has_endpoint(const struct instance *instance)
     return instance->address[0] != '\0' && instance_state_is_live(instance->state);
 }
 
-/* Is one of its networks open to the world? */
-static bool reaches_outside(const struct instance *instance)
-{
-    const struct compose *compose = instance->release->compose;
-    const struct compose_service *service = instance->made_of->service;
+/* ---- who may talk to whom ---- */
 
-    for (size_t i = 0; i < service->network_count; i++)
-        for (size_t j = 0; j < compose->network_count; j++)
-            if (strcmp(service->networks[i].network, compose->networks[j].key) == 0 &&
-                !compose->networks[j].internal)
-                return true;
-    return false;
-}
-
-/* The stable addresses of the services that <instance> shares a network with. */
-static void add_reached_services(struct wish *wish, const struct instance *instance,
-                                 struct addresses *reaches)
+static void push_address(struct wish *wish, struct addresses *list, struct system *system,
+                         const char *service, uint32_t number)
 {
-    const struct compose *compose = instance->release->compose;
     char address[STATE_ADDRESS_BYTES];
     struct err err;
 
-    for (size_t i = 0; i < compose->service_count; i++)
-        if (!compose->services[i].x.provided_by_edge &&
-            spec_share_network(instance->made_of->service, &compose->services[i]) &&
-            spec_service_address(instance->system, compose->services[i].name, address, &err))
-            VEC_PUSH(reaches, arena_text(&wish->arena, address));
+    if (network_service_address(system, service, number, address, &err))
+        VEC_PUSH(list, arena_text(&wish->arena, address));
+    else
+        log_error("daemon", "%s/%s: %s", system->name, service, err.text);
+}
+
+/* The stable addresses of <system>'s services, as <release> has them. */
+static void add_reached_services(struct wish *wish, const struct instance *instance,
+                                 struct system *system, const struct release *release,
+                                 struct addresses *reaches)
+{
+    const struct compose *compose = release->compose;
+
+    for (size_t i = 0; i < compose->service_count; i++) {
+        const struct compose_service *service = &compose->services[i];
+        if (service->x.provided_by_edge ||
+            !network_is_shared(instance->release->compose, instance->made_of->service, compose,
+                               service))
+            continue;
+        push_address(wish, reaches, system, service->name, 0);
+        for (uint32_t n = 1; service->replicas > 1 && n <= service->replicas; n++)
+            push_address(wish, reaches, system, service->name, n);
+    }
+}
+
+static void add_reached(struct wish *wish, const struct instance *instance, struct system *system,
+                        struct addresses *reaches)
+{
+    const struct release *releases[] = {instance->system == system ? instance->release : NULL,
+                                        system->wanted, system->current};
+
+    for (size_t i = 0; i < ARRAY_LEN(releases); i++) {
+        bool seen = releases[i] == NULL;
+        for (size_t k = 0; !seen && k < i; k++)
+            seen = releases[k] == releases[i];
+        if (!seen)
+            add_reached_services(wish, instance, system, releases[i], reaches);
+    }
+    LIST_FOR_EACH (node, &system->instances) {
+        const struct instance *other = CONTAINER_OF(node, struct instance, link);
+        if (has_endpoint(other) &&
+            network_is_shared(instance->release->compose, instance->made_of->service,
+                              other->release->compose, other->made_of->service))
+            VEC_PUSH(reaches, other->address);
+    }
+}
+
+static bool joins_system(const struct instance *instance, const struct system *system)
+{
+    const struct compose *own = instance->release->compose;
+
+    return instance->system == system ||
+           (system->wanted != NULL && network_joins_files(own, system->wanted->compose)) ||
+           (system->current != NULL && network_joins_files(own, system->current->compose));
+}
+
+/* Asked for by the file: host-gateway is a name of the machine. */
+static bool reaches_machine(const struct compose_service *service)
+{
+    for (size_t i = 0; i < service->extra_host_count; i++)
+        if (strcmp(service->extra_hosts[i].address, "host-gateway") == 0)
+            return true;
+    return false;
+}
+
+/* It, or one that shares its network. */
+static bool is_let_in(const struct instance *instance)
+{
+    if (reaches_machine(instance->made_of->service))
+        return true;
+    LIST_FOR_EACH (node, &instance->system->instances) {
+        const struct instance *other = CONTAINER_OF(node, struct instance, link);
+        if (reaches_machine(other->made_of->service) && network_joined(other) == instance)
+            return true;
+    }
+    return false;
 }
 
 static void add_endpoint(struct wish *wish, const struct instance *instance)
 {
+    struct daemon *daemon = instance->system->daemon;
     const struct compose_service *service = instance->made_of->service;
     struct addresses reaches = {0};
+    struct map_entry *entry;
 
-    add_reached_services(wish, instance, &reaches);
-    LIST_FOR_EACH (node, &instance->system->instances) {
-        const struct instance *other = CONTAINER_OF(node, struct instance, link);
-        if (has_endpoint(other) && spec_share_network(service, other->made_of->service))
-            VEC_PUSH(&reaches, other->address);
-    }
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
+        if (joins_system(instance, entry->value))
+            add_reached(wish, instance, entry->value, &reaches);
     const char **kept = keep(wish, &reaches);
-    VEC_PUSH(&wish->endpoints, (struct runtime_endpoint){.id = instance->id,
-                                                         .address = instance->address,
-                                                         .reaches = kept,
-                                                         .reach_count = reaches.len,
-                                                         .outside = reaches_outside(instance)});
+    VEC_PUSH(&wish->endpoints,
+             (struct runtime_endpoint){
+                 .id = instance->id,
+                 .address = instance->address,
+                 .reaches = kept,
+                 .reach_count = reaches.len,
+                 .outside = network_leads_outside(daemon, instance->release->compose, service),
+                 .machine = is_let_in(instance)});
     VEC_DONE(&reaches);
 }
 
-static void add_service(struct wish *wish, struct system *system, const char *service)
+/* ---- where service addresses lead ---- */
+
+/* <number> 0: all of its instances. */
+static void add_address(struct wish *wish, struct system *system, const char *service,
+                        uint32_t number)
 {
     char address[STATE_ADDRESS_BYTES];
     struct err err;
     struct addresses ready = {0};
 
-    if (!spec_service_address(system, service, address, &err)) {
+    if (!network_service_address(system, service, number, address, &err)) {
         log_error("daemon", "%s/%s: %s", system->name, service, err.text);
         return;
     }
     LIST_FOR_EACH (node, &system->instances) {
         const struct instance *instance = CONTAINER_OF(node, struct instance, link);
         if (instance->in_traffic && instance->address[0] != '\0' &&
+            (number == 0 || instance->number == number) &&
             strcmp(instance->made_of->service->name, service) == 0)
             VEC_PUSH(&ready, instance->address);
     }
@@ -122,19 +190,34 @@ static void add_service(struct wish *wish, struct system *system, const char *se
     VEC_DONE(&ready);
 }
 
+static void add_services(struct wish *wish, struct system *system, const struct release *release,
+                         const struct release *but_of)
+{
+    for (size_t i = 0; release != NULL && i < release->compose->service_count; i++) {
+        const struct compose_service *service = &release->compose->services[i];
+        const struct compose_service *done =
+            but_of == NULL ? NULL : compose_find_service(but_of->compose, service->name);
+        uint32_t from = done == NULL || done->replicas < 2 ? 1 : done->replicas + 1;
+        if (service->x.provided_by_edge || !network_has_address(service))
+            continue;
+        if (done == NULL || !network_has_address(done))
+            add_address(wish, system, service->name, 0);
+        for (uint32_t n = from; service->replicas > 1 && n <= service->replicas; n++)
+            add_address(wish, system, service->name, n);
+    }
+}
+
 static void add_system(struct wish *wish, struct system *system)
 {
-    const struct release *release = system->wanted != NULL ? system->wanted : system->current;
-
-    mark_traffic(system);
     LIST_FOR_EACH (node, &system->instances) {
         const struct instance *instance = CONTAINER_OF(node, struct instance, link);
         if (has_endpoint(instance))
             add_endpoint(wish, instance);
     }
-    for (size_t i = 0; release != NULL && i < release->compose->service_count; i++)
-        if (!release->compose->services[i].x.provided_by_edge)
-            add_service(wish, system, release->compose->services[i].name);
+    add_services(wish, system, system->wanted, NULL);
+    if (system->current != system->wanted)
+        add_services(wish, system, system->current, system->wanted);
+    ports_publish(system, &wish->arena, &wish->publications);
 }
 
 static void apply_network(struct daemon *daemon, struct wish *wish)
@@ -142,7 +225,9 @@ static void apply_network(struct daemon *daemon, struct wish *wish)
     struct runtime_network network = {.endpoints = wish->endpoints.ptr,
                                       .endpoint_count = wish->endpoints.len,
                                       .services = wish->services.ptr,
-                                      .service_count = wish->services.len};
+                                      .service_count = wish->services.len,
+                                      .publications = wish->publications.ptr,
+                                      .publication_count = wish->publications.len};
     struct err err;
 
     if (!daemon->runtime->ops->network_apply(daemon->runtime, &network, &err))
@@ -156,11 +241,15 @@ static void on_publish(struct deferred *deferred)
     struct map_entry *entry;
 
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
+        mark_traffic(entry->value);
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
         add_system(&wish, entry->value);
     apply_network(daemon, &wish);
     edge_link_publish(daemon->edge);
+    names_publish(daemon);
     VEC_DONE(&wish.endpoints);
     VEC_DONE(&wish.services);
+    VEC_DONE(&wish.publications);
     arena_done(&wish.arena);
 }
 

@@ -71,6 +71,8 @@ static void add_wanted(struct reconcile_view *view, const struct system *system)
         row->name = made->service->name;
         row->hash = made->hash;
         row->wanted_count = made->service->replicas;
+        row->hold = system_hold(system, row->name);
+        row->aside = system->operation != NULL && !operation_has(system->operation, row->name);
         row->exclusive = made->image->exclusive;
         row->migration = migration_state(system, i);
         add_dependencies(view, row, made->service); /* dependencies come first in the model */
@@ -91,6 +93,7 @@ static void add_instance(struct reconcile_view *view, struct instance *instance)
         .exit_status = instance->exit_status,
         .failures = instance->failures,
         .stopped = instance->stopped,
+        .paused = instance->paused,
     };
 }
 
@@ -137,7 +140,11 @@ static void create(struct system *system, const char *service, uint32_t number)
         }
         return;
     }
-    instance_event(instance, INSTANCE_ON_START, NULL);
+    if (system_hold(system, service) == PLAN_HOLD_NONE)
+        instance_event(instance, INSTANCE_ON_START, NULL);
+    else
+        operation_step_of(instance, "created", "");
+    system_touch(system);
 }
 
 static void take_step(struct system *system, const struct reconcile_view *view,
@@ -158,6 +165,8 @@ static void take_step(struct system *system, const struct reconcile_view *view,
         instance_event(view->real[step->instance], INSTANCE_ON_STOP, NULL);
         break;
     case PLAN_REMOVE:
+        if (network_is_joined(view->real[step->instance]))
+            break; /* its network is still used; asked again when that instance ends */
         instance_event(view->real[step->instance], INSTANCE_ON_REMOVE, NULL);
         break;
     case PLAN_MIGRATE:
@@ -174,7 +183,7 @@ static bool clear_jobs(struct system *system)
 
     LIST_FOR_EACH (node, &system->instances) {
         struct instance *job = CONTAINER_OF(node, struct instance, link);
-        if (!job->is_job)
+        if (!job->is_job || job->one_off != NULL)
             continue;
         size_t service = release_find(system->wanted, job->made_of->service->name);
         bool is_wanted = service != SIZE_MAX && !job->stopped &&
@@ -219,14 +228,33 @@ static void describe_failure(const struct reconcile_view *view, const struct pla
                 instance->failures, instance->exit_status);
 }
 
+/* What cannot be stored is not done; whoever waits is told. */
+static void give_up(struct system *system, const struct err *err)
+{
+    log_error("daemon", "%s", err->text);
+    if (system->operation != NULL)
+        operation_end(system->operation, err);
+}
+
 /* The wanted release cannot be reached: back to the last one that was. */
 static void turn_back(struct system *system, const struct err *why)
 {
+    struct err err;
+
     log_warn("daemon", "%s: going back to %s: %s", system->name,
              system->current == NULL ? "nothing" : "the release before", why->text);
-    system_set_wanted(system, system->current);
+    if (!system_set_wanted(system, system->current, &err))
+        return give_up(system, &err);
     daemon_publish(system->daemon);
     system_touch(system);
+}
+
+static void reached(struct system *system)
+{
+    struct err err;
+
+    if (!system_set_current(system, system->wanted, &err))
+        give_up(system, &err);
 }
 
 /* What an operation began and a daemon that died did not finish. */
@@ -237,13 +265,16 @@ static void conclude_without_operation(struct system *system, const struct recon
     struct err err;
 
     if (plan->verdict == PLAN_CONVERGED)
-        system_set_current(system, system->wanted);
+        reached(system);
     if (plan->verdict == PLAN_FAILED && system->wanted != system->current) {
         describe_failure(view, plan, &instance, &err);
         turn_back(system, &err);
     }
-    if (system->wanted == NULL && list_is_empty(&system->instances))
+    doom_carry_out(system);
+    if (system->wanted == NULL && list_is_empty(&system->instances)) {
+        down_clean(system);
         daemon_forget_system(system->daemon, system);
+    }
 }
 
 static void on_settling_over(struct timer *timer, uint64_t now_ns)
@@ -269,6 +300,53 @@ static bool has_settled(struct operation *operation)
     return false;
 }
 
+/* Is one of its instances left? One-offs count only when all must go. */
+static bool has_planned(const struct system *system, bool with_one_offs)
+{
+    LIST_FOR_EACH (node, &system->instances)
+        if (with_one_offs || CONTAINER_OF(node, struct instance, link)->one_off == NULL)
+            return true;
+    return false;
+}
+
+/* Is the runtime still taking one away? */
+static bool is_going(const struct system *system)
+{
+    LIST_FOR_EACH (node, &system->instances) {
+        const struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        if (instance->state == INSTANCE_GONE && instance->one_off == NULL)
+            return true;
+    }
+    return false;
+}
+
+/* The services of the operation are as they were wanted. */
+static void conclude_well(struct operation *operation, bool releases)
+{
+    struct system *system = operation->system;
+    struct err err;
+
+    if (operation->kind == OPERATION_DOWN) {
+        down_finish(operation);
+        return;
+    }
+    if (releases && !system_set_current(system, system->wanted, &err)) {
+        operation_end(operation, &err);
+        return;
+    }
+    if (operation->kind == OPERATION_RM && is_going(system))
+        return;
+    doom_carry_out(system);
+    if (operation->kind == OPERATION_RUN) {
+        run_make(operation);
+        return;
+    }
+    bool to_be_asked = operation->kind == OPERATION_UP || operation->kind == OPERATION_RESTART ||
+                       operation->kind == OPERATION_START;
+    if (!to_be_asked || has_settled(operation))
+        operation_end(operation, NULL);
+}
+
 static void conclude(struct system *system, const struct reconcile_view *view,
                      const struct plan *plan)
 {
@@ -282,23 +360,20 @@ static void conclude(struct system *system, const struct reconcile_view *view,
         describe_failure(view, plan, &instance, &err);
         operation_fail(operation, &err, instance);
     }
-    if (operation->failure != NULL && system->wanted != system->current) {
+    bool releases = operation_releases(operation);
+    if (operation->failure != NULL && releases && system->wanted != system->current) {
         turn_back(system, operation->failure);
         return;
     }
-    if (plan->verdict == PLAN_WORKING ||
-        (system->wanted == NULL && !list_is_empty(&system->instances)))
+    if (operation->failure == NULL ? plan->verdict == PLAN_WORKING
+                                   : releases && plan->verdict == PLAN_WORKING)
         return;
-    if (operation->kind == OPERATION_DOWN && operation->failure == NULL) {
-        down_finish(operation);
+    if (system->wanted == NULL && has_planned(system, operation->kind == OPERATION_DOWN))
         return;
-    }
-    if (operation->failure == NULL) {
-        system_set_current(system, system->wanted);
-        if (!has_settled(operation))
-            return;
-    }
-    operation_end(operation, operation->failure);
+    if (operation->failure == NULL)
+        conclude_well(operation, releases);
+    else
+        operation_end(operation, operation->failure);
 }
 
 static void on_reconcile(struct deferred *deferred)
@@ -308,9 +383,10 @@ static void on_reconcile(struct deferred *deferred)
     AUTO(free) struct plan *plan = mem_new(sizeof *plan);
 
     bool jobs_left = clear_jobs(system);
+    bool leaving = run_clear(system);
     reconcile_view_init(&view, system);
     plan_make(view.services, view.service_count, view.instances, view.instance_count, plan);
-    if (jobs_left && plan->verdict == PLAN_CONVERGED)
+    if ((jobs_left || (leaving && system->wanted == NULL)) && plan->verdict == PLAN_CONVERGED)
         plan->verdict = PLAN_WORKING;
     bool gives_up =
         system->operation != NULL && system->operation->reconciling && plan->verdict == PLAN_FAILED;

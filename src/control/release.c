@@ -113,6 +113,23 @@ struct release *release_new(struct str config, const char *directory, struct run
     return make_release(config, directory, runtime, false, err);
 }
 
+void release_take_service(struct release *release, size_t service,
+                          const struct release_service *from)
+{
+    struct release_service *to = &release->services[service];
+
+    to->tree = from->tree == NULL ? NULL : arena_text(&release->arena, from->tree);
+    to->files = ARENA_ARRAY(&release->arena, const char *, from->file_count + 1);
+    for (to->file_count = 0; to->file_count < from->file_count; to->file_count++)
+        to->files[to->file_count] = arena_text(&release->arena, from->files[to->file_count]);
+}
+
+void release_take_over(struct release *release, const struct release *former)
+{
+    for (size_t i = 0; i < former->compose->service_count; i++)
+        release_take_service(release, i, &former->services[i]);
+}
+
 /* What does not change what an instance is: how many there are, and when they start. */
 static void remove_unhashed(json_t *service)
 {
@@ -133,7 +150,25 @@ static bool is_in(const char *name, const struct compose_texts *list)
     return false;
 }
 
-static void hash_config(struct release_service *made, json_t *service, uid_t uid)
+/* What shares a namespace of another service is replaced together with it. Services come in an
+ * order in which that one is sealed already. */
+static void hash_shared(struct hasher *hasher, const struct release *release,
+                        const struct compose_service *service)
+{
+    const char *const modes[] = {service->network_mode, service->isolation.pid,
+                                 service->isolation.ipc};
+
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        if (modes[i] == NULL || !str_starts(str_of(modes[i]), STR("service:")))
+            continue;
+        size_t index = release_find(release, modes[i] + strlen("service:"));
+        if (index != SIZE_MAX)
+            hasher_add(hasher, str_of(release->services[index].hash));
+    }
+}
+
+static void hash_config(const struct release *release, struct release_service *made,
+                        json_t *service, uid_t uid)
 {
     AUTO(buf_done) struct buf text = {0};
     AUTO(hasher_done) struct hasher hasher;
@@ -143,7 +178,10 @@ static void hash_config(struct release_service *made, json_t *service, uid_t uid
     json_format(service, false, &text);
     hasher_add(&hasher, buf_str(&text));
     hasher_add(&hasher, str_of(made->tree));
+    for (size_t i = 0; i < made->file_count; i++)
+        hasher_add(&hasher, str_of(made->files[i]));
     hasher_add(&hasher, str_from(&uid, sizeof uid));
+    hash_shared(&hasher, release, made->service);
     hasher_end(&hasher, made->config_hash);
 }
 
@@ -172,7 +210,7 @@ void release_seal(struct release *release, const struct release *former, uid_t u
         struct release_service *made = &release->services[i];
         const char *name = made->service->name;
         size_t before = release_find(former, name);
-        hash_config(made, json_object_get(json_object_get(root, "services"), name), uid);
+        hash_config(release, made, json_object_get(json_object_get(root, "services"), name), uid);
         bool is_same = before != SIZE_MAX &&
                        strcmp(former->services[before].config_hash, made->config_hash) == 0;
         if (all_fresh || is_in(name, fresh))
@@ -193,6 +231,30 @@ bool release_is_same(const struct release *a, const struct release *b)
     return true;
 }
 
+static json_t *files_json(const struct release_service *made)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < made->file_count; i++)
+        (void)json_array_append_new(list, json_string(made->files[i]));
+    return list;
+}
+
+/* A list that does not fit the service is none: starting it says which file is missing. */
+static void read_files(struct release *release, struct release_service *made, const json_t *list)
+{
+    const struct compose_service *service = made->service;
+    size_t count = json_array_size(list);
+
+    if (count != service->secret_count + service->config_count)
+        return;
+    made->files = ARENA_ARRAY(&release->arena, const char *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const char *hash = json_string_value(json_array_get(list, i));
+        made->files[made->file_count++] = arena_text(&release->arena, hash == NULL ? "" : hash);
+    }
+}
+
 bool release_store(struct release *release, struct state *state, const char *system,
                    const char *note, struct err *err)
 {
@@ -202,8 +264,9 @@ bool release_store(struct release *release, struct state *state, const char *sys
     for (size_t i = 0; i < release->compose->service_count; i++) {
         const struct release_service *made = &release->services[i];
         (void)json_object_set_new(services, made->service->name,
-                                  json_pack("{s:s, s:s, s:s?}", "config_hash", made->config_hash,
-                                            "hash", made->hash, "tree", made->tree));
+                                  json_pack("{s:s, s:s, s:s?, s:o}", "config_hash",
+                                            made->config_hash, "hash", made->hash, "tree",
+                                            made->tree, "files", files_json(made)));
     }
     json_format(services, false, &text);
     return state_add_release(state, system, str_of(release->text), buf_str(&text), note,
@@ -233,6 +296,7 @@ struct release *release_read(struct state *state, const char *system, const char
                    json_find_text(row, "config_hash", ""));
         str_format(made->hash, sizeof made->hash, "%s", json_find_text(row, "hash", ""));
         made->tree = tree == NULL ? NULL : arena_text(&release->arena, tree);
+        read_files(release, made, json_object_get(row, "files"));
     }
     return release;
 }

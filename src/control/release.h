@@ -17,6 +17,12 @@ struct state;
 MUST_CHECK struct release *release_new(struct str config, const char *directory,
                                        struct runtime *runtime, struct err *err);
 
+/* Gives <release>, which was made of the same text, the trees and contents of <former>. */
+void release_take_over(struct release *release, const struct release *former);
+/* The same for one service. */
+void release_take_service(struct release *release, size_t service,
+                          const struct release_service *from);
+
 /* Computes the hashes. A service whose configuration is that of <former> (NULL: none) keeps its
  * hash and so its instances; one in <fresh>, or any when <all_fresh>, gets a hash that no instance
  * has. */

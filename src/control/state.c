@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "control/state.h"
@@ -26,6 +27,17 @@ static const char *const schema_steps[] = {
     "CREATE TABLE addresses(address INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE);"
     "CREATE TABLE migrations(system TEXT NOT NULL, service TEXT NOT NULL, hash TEXT NOT NULL,"
     "  done_ms INTEGER NOT NULL, PRIMARY KEY(system, service, hash));",
+    "ALTER TABLE instances ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE instances ADD COLUMN no_restart INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE instances ADD COLUMN one_off TEXT;"
+    "ALTER TABLE instances ADD COLUMN auto_remove INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE instances ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE instances ADD COLUMN takes_names INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE holds(system TEXT NOT NULL, service TEXT NOT NULL, hold INTEGER NOT NULL,"
+    "  PRIMARY KEY(system, service));"
+    "CREATE TABLE doomed(system TEXT NOT NULL, service TEXT NOT NULL, volume TEXT NOT NULL,"
+    "  PRIMARY KEY(system, service, volume));",
+    "CREATE TABLE ports(owner TEXT PRIMARY KEY, port INTEGER NOT NULL);",
 };
 
 /* 10.213.0.0/16, without its first addresses; above the range of people's uids. */
@@ -33,6 +45,7 @@ enum { FIRST_ADDRESS = 0x0ad50010, LAST_ADDRESS = 0x0ad5fffe, FIRST_UID = 700000
 
 struct state {
     struct db *db;
+    struct db_tx tx;
 };
 
 struct state *state_open(const char *path, struct err *err)
@@ -50,8 +63,28 @@ void state_free(struct state *state)
 {
     if (state == NULL)
         return;
+    db_tx_done(&state->tx);
     db_free(state->db);
     free(state);
+}
+
+bool state_begin(struct state *state, struct err *err)
+{
+    return db_tx_begin(state->db, &state->tx, err);
+}
+
+bool state_commit(struct state *state, struct err *err)
+{
+    bool committed = db_tx_commit(&state->tx, err);
+
+    state_abandon(state);
+    return committed;
+}
+
+void state_abandon(struct state *state)
+{
+    db_tx_done(&state->tx);
+    state->tx = (struct db_tx){0};
 }
 
 bool state_save_system(struct state *state, const struct system *system, struct err *err)
@@ -84,8 +117,95 @@ static bool run_with_texts(struct state *state, const char *sql, const char *con
 
 bool state_delete_system(struct state *state, const char *name, struct err *err)
 {
-    return run_with_texts(state, "DELETE FROM systems WHERE name=?", &name, 1, err);
+    return run_with_texts(state, "DELETE FROM holds WHERE system=?", &name, 1, err) &&
+           run_with_texts(state, "DELETE FROM doomed WHERE system=?", &name, 1, err) &&
+           state_forget_ports(state, name, err) &&
+           run_with_texts(state, "DELETE FROM systems WHERE name=?", &name, 1, err);
 }
+
+/* ---- holds ---- */
+
+bool state_save_hold(struct state *state, const char *system, const char *service,
+                     enum plan_hold hold, struct err *err)
+{
+    const char *const names[] = {system, service};
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (hold == PLAN_HOLD_NONE)
+        return run_with_texts(state, "DELETE FROM holds WHERE system=? AND service=?", names, 2,
+                              err);
+    if (!db_prepare(state->db, "INSERT OR REPLACE INTO holds VALUES(?,?,?)", &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system);
+    db_stmt_bind_text(stmt, 2, service);
+    db_stmt_bind_int(stmt, 3, hold);
+    return db_stmt_run(stmt, err);
+}
+
+bool state_each_hold(struct state *state, const char *system, state_hold_fn *fn, void *arg,
+                     struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    bool row;
+
+    if (!db_prepare(state->db, "SELECT service,hold FROM holds WHERE system=?", &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system);
+    while (db_stmt_step(stmt, &row, err)) {
+        if (!row)
+            return true;
+        int64_t hold = db_stmt_int(stmt, 1);
+        if (hold <= PLAN_HOLD_NONE || hold >= PLAN_HOLD_COUNT)
+            return err_set(err, ERR_INVALID, "service '%s' is held in an unknown way",
+                           db_stmt_text(stmt, 0));
+        fn(arg, db_stmt_text(stmt, 0), (enum plan_hold)hold);
+    }
+    return false;
+}
+
+/* ---- volumes that are to be removed ---- */
+
+bool state_doom_volume(struct state *state, const char *system, const char *service,
+                       const char *volume, struct err *err)
+{
+    const char *const texts[] = {system, service, volume};
+    return run_with_texts(state, "INSERT OR REPLACE INTO doomed VALUES(?,?,?)", texts, 3, err);
+}
+
+bool state_spare_volume(struct state *state, const char *system, const char *service,
+                        const char *volume, struct err *err)
+{
+    const char *const texts[] = {system, service, volume};
+    return run_with_texts(state, "DELETE FROM doomed WHERE system=? AND service=? AND volume=?",
+                          texts, 3, err);
+}
+
+bool state_spare_volumes(struct state *state, const char *system, struct err *err)
+{
+    return run_with_texts(state,
+                          "DELETE FROM doomed WHERE system=? AND service NOT IN "
+                          "(SELECT id FROM instances)",
+                          &system, 1, err);
+}
+
+bool state_each_doomed(struct state *state, const char *system, state_doomed_fn *fn, void *arg,
+                       struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    bool row;
+
+    if (!db_prepare(state->db, "SELECT service,volume FROM doomed WHERE system=?", &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, system);
+    while (db_stmt_step(stmt, &row, err)) {
+        if (!row)
+            return true;
+        fn(arg, db_stmt_text(stmt, 0), db_stmt_text(stmt, 1));
+    }
+    return false;
+}
+
+/* ---- systems ---- */
 
 bool state_each_system(struct state *state, state_system_fn *fn, void *arg, struct err *err)
 {
@@ -199,9 +319,13 @@ bool state_save_instance(struct state *state, const struct instance *instance, s
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
 
-    if (!db_prepare(state->db,
-                    "INSERT OR REPLACE INTO instances VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", &stmt,
-                    err))
+    if (!db_prepare(
+            state->db,
+            "INSERT OR REPLACE INTO instances(id,system,service,number,release,is_job,address,"
+            "state,stopped,restarts,failures,exit_status,created_ms,started_ms,paused,"
+            "no_restart,one_off,auto_remove,leaving,takes_names) "
+            "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            &stmt, err))
         return false;
     db_stmt_bind_text(stmt, 1, instance->id);
     db_stmt_bind_text(stmt, 2, instance->system->name);
@@ -217,6 +341,12 @@ bool state_save_instance(struct state *state, const struct instance *instance, s
     db_stmt_bind_int(stmt, 12, instance->exit_status);
     db_stmt_bind_int(stmt, 13, instance->created_wall_ms);
     db_stmt_bind_int(stmt, 14, instance->started_wall_ms);
+    db_stmt_bind_int(stmt, 15, instance->paused);
+    db_stmt_bind_int(stmt, 16, instance->no_restart);
+    db_stmt_bind_text(stmt, 17, instance->one_off);
+    db_stmt_bind_int(stmt, 18, instance->auto_remove);
+    db_stmt_bind_int(stmt, 19, instance->leaving);
+    db_stmt_bind_int(stmt, 20, instance->takes_names);
     return db_stmt_run(stmt, err);
 }
 
@@ -233,7 +363,8 @@ bool state_each_instance(struct state *state, const char *system, state_instance
 
     if (!db_prepare(state->db,
                     "SELECT id,service,address,state,number,release,is_job,stopped,restarts,"
-                    "failures,exit_status,created_ms,started_ms FROM instances WHERE system=? "
+                    "failures,exit_status,created_ms,started_ms,paused,no_restart,one_off,"
+                    "auto_remove,leaving,takes_names FROM instances WHERE system=? "
                     "ORDER BY created_ms,id",
                     &stmt, err))
         return false;
@@ -253,7 +384,13 @@ bool state_each_instance(struct state *state, const char *system, state_instance
                                           .failures = (uint32_t)db_stmt_int(stmt, 9),
                                           .exit_status = (int)db_stmt_int(stmt, 10),
                                           .created_wall_ms = db_stmt_int(stmt, 11),
-                                          .started_wall_ms = db_stmt_int(stmt, 12)};
+                                          .started_wall_ms = db_stmt_int(stmt, 12),
+                                          .paused = db_stmt_int(stmt, 13) != 0,
+                                          .no_restart = db_stmt_int(stmt, 14) != 0,
+                                          .one_off = db_stmt_text(stmt, 15),
+                                          .auto_remove = db_stmt_int(stmt, 16) != 0,
+                                          .leaving = db_stmt_int(stmt, 17) != 0,
+                                          .takes_names = db_stmt_int(stmt, 18) != 0};
         if (!fn(arg, &instance, err))
             return false;
     }
@@ -300,6 +437,13 @@ bool state_forget_address(struct state *state, const char *owner, struct err *er
     return run_with_texts(state, "DELETE FROM addresses WHERE owner=?", &owner, 1, err);
 }
 
+bool state_forget_addresses(struct state *state, const char *system, struct err *err)
+{
+    const char *const texts[] = {system, system};
+    return run_with_texts(state, "DELETE FROM addresses WHERE substr(owner,1,length(?)+1)=?||'/'",
+                          texts, 2, err);
+}
+
 bool state_mark_migrated(struct state *state, const char *system, const char *service,
                          const char *hash, struct err *err)
 {
@@ -331,4 +475,35 @@ bool state_is_migrated(struct state *state, const char *system, const char *serv
 bool state_forget_migrations(struct state *state, const char *system, struct err *err)
 {
     return run_with_texts(state, "DELETE FROM migrations WHERE system=?", &system, 1, err);
+}
+
+/* ---- numbers of published ports ---- */
+
+bool state_find_port(struct state *state, const char *owner, uint16_t *ret, struct err *err)
+{
+    bool found;
+    int64_t port = 0;
+
+    if (!read_number(state, "SELECT port FROM ports WHERE owner=?", owner, &found, &port, err))
+        return false;
+    *ret = found && port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
+    return true;
+}
+
+bool state_keep_port(struct state *state, const char *owner, uint16_t port, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (!db_prepare(state->db, "INSERT OR REPLACE INTO ports VALUES(?,?)", &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, owner);
+    db_stmt_bind_int(stmt, 2, port);
+    return db_stmt_run(stmt, err);
+}
+
+bool state_forget_ports(struct state *state, const char *system, struct err *err)
+{
+    const char *const texts[] = {system, system};
+    return run_with_texts(state, "DELETE FROM ports WHERE substr(owner,1,length(?)+1)=?||'/'",
+                          texts, 2, err);
 }

@@ -15,6 +15,12 @@ struct state;
 MUST_CHECK struct state *state_open(const char *path, struct err *err);
 void state_free(struct state *state);
 
+/* Changes until state_commit() are there together or not at all. One at a time. */
+MUST_CHECK bool state_begin(struct state *state, struct err *err);
+MUST_CHECK bool state_commit(struct state *state, struct err *err);
+/* What was changed since state_begin() is not. */
+void state_abandon(struct state *state);
+
 /* Systems: wanted and current are 0 when NULL. */
 MUST_CHECK bool state_save_system(struct state *state, const struct system *system,
                                   struct err *err);
@@ -31,6 +37,25 @@ struct state_system {
 typedef bool state_system_fn(void *arg, const struct state_system *row, struct err *err);
 MUST_CHECK bool state_each_system(struct state *state, state_system_fn *fn, void *arg,
                                   struct err *err);
+
+/* What a person said of a service; PLAN_HOLD_NONE takes it back. Gone with the system. */
+MUST_CHECK bool state_save_hold(struct state *state, const char *system, const char *service,
+                                enum plan_hold hold, struct err *err);
+typedef void state_hold_fn(void *arg, const char *service, enum plan_hold hold);
+MUST_CHECK bool state_each_hold(struct state *state, const char *system, state_hold_fn *fn,
+                                void *arg, struct err *err);
+
+/* Volumes to remove once <service>, or with "" the system, has no instance, or the instance with
+ * that id is gone. Gone with the system. */
+MUST_CHECK bool state_doom_volume(struct state *state, const char *system, const char *service,
+                                  const char *volume, struct err *err);
+MUST_CHECK bool state_spare_volume(struct state *state, const char *system, const char *service,
+                                   const char *volume, struct err *err);
+/* All but those of an instance. */
+MUST_CHECK bool state_spare_volumes(struct state *state, const char *system, struct err *err);
+typedef void state_doomed_fn(void *arg, const char *service, const char *volume);
+MUST_CHECK bool state_each_doomed(struct state *state, const char *system, state_doomed_fn *fn,
+                                  void *arg, struct err *err);
 
 /* The uid of system <name>: the one it had before, or a new one. */
 MUST_CHECK bool state_uid(struct state *state, const char *name, uid_t *ret, struct err *err);
@@ -61,6 +86,12 @@ struct state_instance {
     int exit_status;
     int64_t created_wall_ms;
     int64_t started_wall_ms;
+    bool paused;
+    bool no_restart;
+    const char *one_off; /* NULL: not one */
+    bool auto_remove;
+    bool leaving;
+    bool takes_names;
 };
 typedef bool state_instance_fn(void *arg, const struct state_instance *row, struct err *err);
 MUST_CHECK bool state_each_instance(struct state *state, const char *system, state_instance_fn *fn,
@@ -69,6 +100,8 @@ MUST_CHECK bool state_each_instance(struct state *state, const char *system, sta
 /* The address of <owner> ("eshop/postgres", or an instance's id), given on first asking. */
 MUST_CHECK bool state_address(struct state *state, const char *owner, char *ret, struct err *err);
 MUST_CHECK bool state_forget_address(struct state *state, const char *owner, struct err *err);
+/* Those of "<system>/..." */
+MUST_CHECK bool state_forget_addresses(struct state *state, const char *system, struct err *err);
 
 /* Migrations that were done, by the hash of the service they belong to. */
 MUST_CHECK bool state_mark_migrated(struct state *state, const char *system, const char *service,
@@ -77,3 +110,10 @@ MUST_CHECK bool state_is_migrated(struct state *state, const char *system, const
                                   const char *hash, bool *ret, struct err *err);
 /* The data may be another when the system comes up again. */
 MUST_CHECK bool state_forget_migrations(struct state *state, const char *system, struct err *err);
+
+/* The number that a published port without one has ("shop/web/tcp//80"); 0: none was stored. */
+MUST_CHECK bool state_find_port(struct state *state, const char *owner, uint16_t *ret,
+                                struct err *err);
+MUST_CHECK bool state_keep_port(struct state *state, const char *owner, uint16_t port,
+                                struct err *err);
+MUST_CHECK bool state_forget_ports(struct state *state, const char *system, struct err *err);

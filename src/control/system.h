@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "compose/model.h"
 #include "deploy/instance_fsm.h"
 #include "deploy/plan.h"
@@ -30,6 +31,8 @@ struct release_service {
     char config_hash[HASH_TEXT_BYTES]; /* of everything that makes an instance what it is */
     char hash[HASH_TEXT_BYTES];        /* the same, or that of an instance made anew on request */
     const char *tree;                  /* built tree; NULL: none */
+    const char **files; /* hashes of the contents of its secrets, then of its configs */
+    size_t file_count;
 };
 
 /* Immutable once made. Freed when no instance and no system refers to it. */
@@ -50,9 +53,17 @@ struct instance {
     char id[RUNTIME_ID_MAX + 1];
     char address[STATE_ADDRESS_BYTES];
     uint32_t number;
-    bool is_job; /* a migration: runs once, takes no part in the plan */
+    bool is_job;       /* a migration or a one-off: runs once, takes no part in the plan */
+    char *one_off;     /* name of an instance that `run` made, number 0; NULL: not one */
+    bool auto_remove;  /* one-off: goes away when it has ended */
+    bool takes_names;  /* one-off: answers to the names of its service too */
+    int early_signal;  /* came while it was being started; 0: none */
+    bool leaving;      /* one-off: is to end and go away */
+    bool awaits_begin; /* one-off that was created: its client attaches, then lets it begin */
     enum instance_state state;
     bool stopped;      /* was asked to end */
+    bool paused;       /* frozen on request */
+    bool no_restart;   /* a person's signal: its restart policy does not apply to the next end */
     uint32_t restarts; /* since it was made */
     uint32_t failures; /* since it was last ready */
     int exit_status;
@@ -70,6 +81,8 @@ struct instance {
     char start_error[400];  /* why it could not be started the last time; empty: it was */
     char *log_path;
     uint32_t remove_tries;
+    uint64_t names_round;    /* names_publish() has looked at it since releases last changed */
+    uint64_t names_hash;     /* of the names it was told */
     struct deferred drained; /* once the network knows, when the edge was never told of it */
     struct deferred freeing;
 };
@@ -77,11 +90,15 @@ struct instance {
 struct system {
     char name[SYSTEM_NAME_MAX + 1];
     struct daemon *daemon;
-    uid_t uid;               /* of all its instances, and their gid */
-    char *directory;         /* where its file is */
-    char *files;             /* JSON list of its files, for `ls` */
-    struct release *wanted;  /* NULL: nothing is to run */
-    struct release *current; /* the last one that was reached; NULL: none */
+    uid_t uid;                 /* of all its instances, and their gid */
+    char *directory;           /* where its file is */
+    char *files;               /* JSON list of its files, for `ls` */
+    struct release *wanted;    /* NULL: nothing is to run */
+    struct release *current;   /* the last one that was reached; NULL: none */
+    struct map holds;          /* service -> enum plan_hold, of those that are held */
+    bool has_doomed;           /* volumes are to be removed as soon as nobody uses them */
+    struct map addresses;      /* owner -> text: what network_service_address() knows */
+    struct arena addresses_of; /* its texts */
     struct list instances;
     struct operation *operation; /* NULL: none */
     struct deferred reconciling;

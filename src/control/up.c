@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * up and restart, until the reconcile loop takes over: the candidate release is
- * decoded, its ports are held, its trees are built, and only then does it become
- * what is wanted. Whatever fails before that has changed nothing.
+ * up, create, build and restart, until the reconcile loop takes over: the
+ * candidate release is decoded, its ports are held, its trees are built, and only
+ * then does it become what is wanted. Whatever fails before that has changed
+ * nothing.
  */
 #include "base/base.h"
 
@@ -27,150 +28,140 @@ static void on_operation_timeout(struct timer *timer, uint64_t now_ns)
     err_set(&err, ERR_TIMEOUT, "'%s' was not up after %llu s", operation->system->name,
             (unsigned long long)((now_ns - operation->started_ns) / NS_PER_SECOND));
     operation_fail(operation, &err, NULL);
+    if (!operation->reconciling)
+        builds_cancel(operation);
     system_touch(operation->system);
 }
 
-/* Everything is built: from here on the plan decides. */
-static void become_wanted(struct operation *operation)
+bool operation_cancel(struct system *system, const char *why)
 {
-    struct system *system = operation->system;
-    struct release *candidate = operation->candidate;
-    const char *note = operation_kind_name(operation->kind);
+    struct operation *operation = system->operation;
     struct err err;
-    bool stored = true;
 
-    release_seal(candidate, system->wanted, system->uid, &operation->fresh,
-                 operation->force_recreate);
-    if (system->wanted == NULL || !release_is_same(candidate, system->wanted)) {
-        stored = release_store(candidate, system->daemon->state, system->name, note, &err);
-        if (stored)
-            system_set_wanted(system, candidate);
-    }
-    if (!stored) {
-        operation_end(operation, &err);
-        return;
-    }
-    operation->reconciling = true;
-    for (size_t i = 0; i < system->wanted->compose->service_count; i++)
-        if (system->wanted->services[i].service->x.provided_by_edge)
-            operation_step(system, system->wanted->services[i].service->name, NULL, "ready",
-                           "by the edge");
-    LIST_FOR_EACH (node, &system->instances)
-        instance_begin_afresh(CONTAINER_OF(node, struct instance, link));
-    daemon_publish(system->daemon);
-    system_touch(system);
-}
-
-static void builds_are_done(struct operation *operation)
-{
-    if (operation->failure != NULL)
-        operation_end(operation, operation->failure);
-    else
-        become_wanted(operation);
-}
-
-/* ---- builds ---- */
-
-struct build_run {
-    struct operation *operation;
-    struct release_service *made;
-    struct buf line; /* an output line that is not complete yet */
-    uint64_t started_ns;
-};
-
-static void on_build_output(void *arg, struct str bytes)
-{
-    struct build_run *run = arg;
-
-    buf_add_str(&run->line, bytes);
-    for (;;) {
-        size_t end = str_find(buf_str(&run->line), '\n');
-        if (end == run->line.len && run->line.len < 4096)
-            return;
-        operation_output(run->operation->system, run->made->service->name,
-                         str_sub(buf_str(&run->line), 0, end));
-        buf_drop(&run->line, MIN(end + 1, run->line.len));
-    }
-}
-
-static void on_built(void *arg, const struct err *err)
-{
-    struct build_run *run = arg;
-    struct operation *operation = run->operation;
-    struct system *system = operation->system;
-    const char *service = run->made->service->name;
-
-    if (run->line.len > 0)
-        operation_output(system, service, buf_str(&run->line));
-    if (err != NULL) {
-        struct err failure = *err;
-        err_prefix(&failure, "%s: build", service);
-        operation_step(system, service, NULL, "failed", err->text);
-        operation_fail(operation, &failure, NULL);
-    } else {
-        char text[64];
-        uint64_t took_ms = (loop_now_ns(system->daemon->loop) - run->started_ns) / NS_PER_MS;
-        str_format(text, sizeof text, "in %llu.%llu s", (unsigned long long)(took_ms / 1000),
-                   (unsigned long long)(took_ms % 1000 / 100));
-        operation_step(system, service, NULL, "built", text);
-        operation->changed = true;
-    }
-    buf_done(&run->line);
-    free(run);
-    if (--operation->builds_left == 0)
-        builds_are_done(operation);
-}
-
-/* Starts the build of <made> unless its tree is there. */
-static bool build_service(struct operation *operation, struct release_service *made,
-                          struct err *err)
-{
-    struct runtime *runtime = operation->system->daemon->runtime;
-    struct build_spec spec = {.system = operation->system->name,
-                              .service = made->service,
-                              .uid = operation->system->uid,
-                              .caller_environment = operation->environment};
-    bool ready;
-
-    if (!runtime->ops->build_key(runtime, &spec, &operation->candidate->arena, &made->tree, &ready,
-                                 err))
+    if (operation == NULL || operation->reconciling || list_is_empty(&operation->builds))
         return false;
-    if (ready) {
-        operation_step(operation->system, made->service->name, NULL, "cached",
-                       "the build is there already");
-        return true;
-    }
-    struct build_run *run = NEW(struct build_run);
-    run->operation = operation;
-    run->made = made;
-    run->started_ns = loop_now_ns(operation->system->daemon->loop);
-    operation_step(operation->system, made->service->name, NULL, "building", "");
-    if (!runtime->ops->build(runtime, &spec, made->tree, on_build_output, on_built, run, err)) {
-        free(run);
-        return false;
-    }
-    operation->builds_left++;
+    err_set(&err, ERR_CLOSED, "%s; nothing was changed", why);
+    operation_fail(operation, &err, NULL);
+    builds_cancel(operation);
     return true;
 }
 
-static void build_all(struct operation *operation)
+/* ---- what becomes of the holds ---- */
+
+/* Does an instance of it run that is as <made> wants it? */
+static bool runs_unchanged(const struct system *system, const struct release_service *made)
 {
+    LIST_FOR_EACH (node, &system->instances) {
+        const struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        if (!instance->is_job && instance_state_is_live(instance->state) &&
+            strcmp(instance->made_of->service->name, made->service->name) == 0 &&
+            strcmp(instance->made_of->hash, made->hash) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* `create` leaves alone what runs. A service that nobody has asked for yet has no instances. */
+static enum plan_hold next_hold(const struct operation *operation,
+                                const struct release_service *made)
+{
+    const struct system *system = operation->system;
+    const char *name = made->service->name;
+    enum plan_hold hold = system_hold(system, name);
+
+    if (!operation_has(operation, name))
+        return release_find(system->wanted, name) == SIZE_MAX ? PLAN_HOLD_EMPTY : hold;
+    if (operation->kind != OPERATION_CREATE)
+        return PLAN_HOLD_NONE;
+    return hold == PLAN_HOLD_NONE && runs_unchanged(system, made) ? PLAN_HOLD_NONE
+                                                                  : PLAN_HOLD_CREATED;
+}
+
+static void add_hold(struct system_change *change, const struct system *system, const char *service,
+                     enum plan_hold hold)
+{
+    if (system_hold(system, service) == hold)
+        return;
+    change->holds[change->hold_count].service = service;
+    change->holds[change->hold_count++].hold = hold;
+}
+
+static struct system_change make_change(struct operation *operation)
+{
+    const struct system *system = operation->system;
+    const struct release *candidate = operation->candidate;
+    struct system_change change = {.spares_volumes = true};
+    struct map_entry *entry;
+    size_t room = candidate->compose->service_count + system->holds.live + 1;
+
+    change.holds = arena_alloc(&operation->arena, room * sizeof *change.holds);
+    for (size_t i = 0; i < candidate->compose->service_count; i++)
+        if (!candidate->services[i].service->x.provided_by_edge)
+            add_hold(&change, system, candidate->services[i].service->name,
+                     next_hold(operation, &candidate->services[i]));
+    for (size_t i = 0; (entry = map_next(&system->holds, &i)) != NULL;)
+        if (release_find(candidate, entry->key) == SIZE_MAX)
+            add_hold(&change, system, arena_text(&operation->arena, entry->key), PLAN_HOLD_NONE);
+    return change;
+}
+
+/* ---- it is built ---- */
+
+static bool become_wanted(struct operation *operation, struct err *err)
+{
+    struct system *system = operation->system;
     struct release *candidate = operation->candidate;
+
+    release_seal(candidate, system->wanted, system->uid, &operation->fresh,
+                 operation->force_recreate);
+    bool is_new = system->wanted == NULL || !release_is_same(candidate, system->wanted);
+    if (is_new && !release_store(candidate, system->daemon->state, system->name,
+                                 operation_kind_name(operation->kind), err))
+        return false;
+    struct system_change change = make_change(operation);
+    return system_become(system, is_new ? candidate : system->wanted, &change, err);
+}
+
+static bool begin_afresh(struct operation *operation, struct err *err)
+{
+    struct system *system = operation->system;
+
+    LIST_FOR_EACH (node, &system->instances) {
+        struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        const char *service = instance->made_of->service->name;
+        if (operation_has(operation, service) && system_hold(system, service) == PLAN_HOLD_NONE &&
+            !instance_begin_afresh(instance, err))
+            return false;
+    }
+    return true;
+}
+
+static void tell_edge_services(const struct operation *operation)
+{
+    const struct release *wanted = operation->system->wanted;
+
+    for (size_t i = 0; i < wanted->compose->service_count; i++)
+        if (wanted->services[i].service->x.provided_by_edge)
+            operation_step(operation->system, wanted->services[i].service->name, NULL, "ready",
+                           "by the edge");
+}
+
+void up_built(struct operation *operation)
+{
+    struct system *system = operation->system;
     struct err err;
 
-    operation->builds_left = 1; /* this function: an early end must not conclude */
-    for (size_t i = 0; i < candidate->compose->service_count; i++) {
-        struct release_service *made = &candidate->services[i];
-        if (!made->service->build.present || made->service->x.provided_by_edge)
-            continue;
-        if (!build_service(operation, made, &err)) {
-            err_prefix(&err, "%s", made->service->name);
-            operation_fail(operation, &err, NULL);
-            break;
+    if (operation->candidate != NULL) {
+        if (!become_wanted(operation, &err) || !begin_afresh(operation, &err)) {
+            operation_end(operation, &err);
+            return;
         }
+        if (operation->kind == OPERATION_UP || operation->kind == OPERATION_RESTART)
+            tell_edge_services(operation);
     }
-    if (--operation->builds_left == 0)
-        builds_are_done(operation);
+    operation->reconciling = true;
+    daemon_publish(system->daemon);
+    system_touch(system);
 }
 
 /* ---- begin ---- */
@@ -211,25 +202,6 @@ static char **copy_environment(const json_t *list)
     return environment;
 }
 
-/* The services to make anew, checked against the candidate. */
-static bool choose_fresh(struct operation *operation, const json_t *services, struct err *err)
-{
-    struct release *candidate = operation->candidate;
-    size_t count = json_array_size(services);
-
-    if (services != NULL && !json_is_array(services))
-        return err_set(err, ERR_INVALID, "'services' must be a list of names");
-    operation->fresh.items = ARENA_ARRAY(&candidate->arena, const char *, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        const char *name = json_string_value(json_array_get(services, i));
-        if (name == NULL || release_find(candidate, name) == SIZE_MAX)
-            return err_set(err, ERR_NOT_FOUND, "there is no service '%s'",
-                           name == NULL ? "" : name);
-        operation->fresh.items[operation->fresh.count++] = arena_text(&candidate->arena, name);
-    }
-    return true;
-}
-
 static bool check_request(const char *name, const struct up_request *request,
                           const struct release *candidate, struct err *err)
 {
@@ -241,50 +213,206 @@ static bool check_request(const char *name, const struct up_request *request,
     return true;
 }
 
-bool up_begin(struct daemon *daemon, const char *name, const struct up_request *request,
-              struct subscriber *subscriber, struct err *err)
-{
-    struct system *system = NULL;
-    struct release *candidate =
-        release_new(request->config, request->directory, daemon->runtime, err);
+/* What a request chooses among the services of its file. */
+struct choice {
+    json_t *config; /* the file as it was asked for */
+    struct compose_texts scope;
+    bool has_scope;
+    struct compose_texts named; /* before what they need was added */
+    struct compose_texts kept;  /* stay as the release before has them */
+};
 
-    if (candidate == NULL)
-        return false;
-    if (!check_request(name, request, candidate, err) || !check_runtime(candidate, err) ||
-        !check_disk(daemon, err) ||
-        !daemon_get_system(daemon, name, request->directory, &system, err)) {
-        release_unref(candidate);
-        return false;
+static void choice_done(struct choice *choice)
+{
+    json_decref(choice->config);
+}
+AUTO_VALUE(struct choice, choice_done)
+
+static bool choose_named(struct choice *choice, const json_t *services, struct arena *arena,
+                         struct err *err)
+{
+    const json_t *known = json_object_get(choice->config, "services");
+
+    if (services != NULL && !json_is_array(services))
+        return err_set(err, ERR_INVALID, "'services' must be a list of names");
+    for (size_t i = 0; i < json_array_size(services); i++) {
+        const char *name = json_string_value(json_array_get(services, i));
+        if (name == NULL || json_object_get(known, name) == NULL)
+            return err_set(err, ERR_NOT_FOUND, "there is no service '%.100s'",
+                           name == NULL ? "" : name);
+        scope_add(&choice->named, name, arena);
     }
-    struct operation *operation = operation_begin(system, OPERATION_UP, err);
-    if (operation == NULL) {
-        release_unref(candidate);
-        return false;
+    return true;
+}
+
+/* Those that were not chosen, and with no_recreate those that are there. */
+static void choose_kept(struct choice *choice, const struct system *system,
+                        const struct up_request *request, struct arena *arena)
+{
+    json_t *services = json_object_get(choice->config, "services");
+
+    for (void *at = json_object_iter(services); at != NULL;
+         at = json_object_iter_next(services, at)) {
+        const char *name = json_object_iter_key(at);
+        bool is_out = choice->has_scope && !scope_has(&choice->scope, name);
+        bool is_there = request->no_recreate && system_has_instance(system, name);
+        if ((is_out || is_there) && release_find(system->wanted, name) != SIZE_MAX)
+            scope_add(&choice->kept, name, arena);
     }
-    operation->candidate = candidate;
-    if (!edge_link_reserve(daemon->edge, candidate, err) ||
-        !edge_table_check(daemon, candidate, err) ||
-        !choose_fresh(operation, request->services, err)) {
-        operation_end(operation, err);
+}
+
+static bool choose(struct choice *choice, const struct system *system,
+                   const struct up_request *request, struct arena *arena, struct err *err)
+{
+    if (!json_parse(request->config, COMPOSE_RESOLVED_BYTES, &choice->config, err) ||
+        !choose_named(choice, request->services, arena, err))
         return false;
-    }
-    operation->force_recreate = request->force_recreate && operation->fresh.count == 0;
-    if (!request->force_recreate)
-        operation->fresh.count = 0;
-    free(system->directory);
-    system->directory = mem_copy_text(request->directory);
-    AUTO(buf_done) struct buf files = {0};
-    if (request->files != NULL)
-        json_format(request->files, false, &files);
-    free(system->files);
-    system->files = buf_take(&files);
+    choice->has_scope = choice->named.count > 0;
+    choice->scope = choice->named;
+    if (choice->has_scope && !request->no_deps)
+        scope_add_needed(choice->config, arena, &choice->scope);
+    if (system == NULL || system->wanted == NULL)
+        return true;
+    choose_kept(choice, system, request, arena);
+    if (!choice->has_scope && choice->kept.count == 0)
+        return true;
+    return scope_merge(choice->config, system->wanted, &choice->kept, choice->has_scope, err);
+}
+
+static struct release *candidate_new(struct daemon *daemon, const struct choice *choice,
+                                     const char *directory, struct err *err)
+{
+    AUTO(buf_done) struct buf text = {0};
+
+    json_format(choice->config, false, &text);
+    return release_new(buf_str(&text), directory, daemon->runtime, err);
+}
+
+struct operation *up_operation(struct system *system, enum operation_kind kind,
+                               const struct up_request *request, struct err *err)
+{
+    struct operation *operation = operation_begin(system, kind, err);
+    struct daemon *daemon = system->daemon;
+
+    if (operation == NULL)
+        return NULL;
+    operation->no_build = request->no_build;
+    operation->no_cache = request->no_cache;
     operation->environment = copy_environment(request->environment);
     if (request->timeout_ms > 0)
         timer_set(daemon->loop, &operation->timeout,
                   loop_now_ns(daemon->loop) + request->timeout_ms * NS_PER_MS,
                   on_operation_timeout);
+    return operation;
+}
+
+bool up_hold(struct daemon *daemon, struct release *candidate, struct err *err)
+{
+    return files_take(daemon, candidate, err) && network_check(daemon, candidate, err) &&
+           edge_link_reserve(daemon->edge, candidate, err) &&
+           edge_table_check(daemon, candidate, err);
+}
+
+static void take_over_kept(struct release *candidate, const struct system *system,
+                           const struct compose_texts *kept)
+{
+    for (size_t i = 0; i < candidate->compose->service_count; i++) {
+        const char *name = candidate->services[i].service->name;
+        size_t before = release_find(system->wanted, name);
+        if (kept->count > 0 && scope_has(kept, name) && before != SIZE_MAX)
+            release_take_service(candidate, i, &system->wanted->services[before]);
+    }
+}
+
+bool up_prepare(struct operation *operation, const struct up_request *request, struct err *err)
+{
+    AUTO(choice_done) struct choice choice = {0};
+    struct system *system = operation->system;
+    struct daemon *daemon = system->daemon;
+
+    if (!choose(&choice, system, request, &operation->arena, err))
+        return false;
+    operation->candidate = candidate_new(daemon, &choice, request->directory, err);
+    if (operation->candidate == NULL ||
+        !check_request(system->name, request, operation->candidate, err) ||
+        !check_runtime(operation->candidate, err) || !check_disk(daemon, err))
+        return false;
+    if (operation->kind != OPERATION_BUILD && !up_hold(daemon, operation->candidate, err))
+        return false;
+    take_over_kept(operation->candidate, system, &choice.kept);
+    operation->scope = choice.scope;
+    operation->has_scope = choice.has_scope;
+    operation->force_recreate = request->force_recreate && !choice.has_scope;
+    if (request->force_recreate)
+        operation->fresh = choice.named;
+    return true;
+}
+
+void up_place(struct system *system, const struct up_request *request)
+{
+    AUTO(buf_done) struct buf files = {0};
+
+    free(system->directory);
+    system->directory = mem_copy_text(request->directory);
+    if (request->files != NULL)
+        json_format(request->files, false, &files);
+    free(system->files);
+    system->files = buf_take(&files);
+}
+
+static enum operation_kind kind_of(const struct up_request *request)
+{
+    if (request->only_build)
+        return OPERATION_BUILD;
+    return request->no_start ? OPERATION_CREATE : OPERATION_UP;
+}
+
+bool up_begin(struct daemon *daemon, const char *name, const struct up_request *request,
+              struct subscriber *subscriber, struct err *err)
+{
+    struct system *system;
+
+    if (!daemon_get_system(daemon, name, request->directory, &system, err))
+        return false;
+    struct operation *operation = up_operation(system, kind_of(request), request, err);
+    if (operation == NULL)
+        return false;
+    if (!up_prepare(operation, request, err)) {
+        operation_end(operation, err);
+        return false;
+    }
+    if (operation->kind != OPERATION_BUILD || system->wanted == NULL)
+        up_place(system, request);
     list_push(&operation->subscribers, &subscriber->link);
-    build_all(operation);
+    builds_begin(operation);
+    return true;
+}
+
+/* ---- restart ---- */
+
+/* Those named, which must have instances; else all that somebody has asked for. */
+static bool choose_restarted(struct operation *operation, const json_t *services, struct err *err)
+{
+    const struct system *system = operation->system;
+    struct compose_texts named;
+
+    if (!scope_choose(system, services, &operation->arena, &named, err))
+        return false;
+    operation->has_scope = true;
+    for (size_t i = 0; i < system->wanted->compose->service_count; i++) {
+        const char *name = system->wanted->services[i].service->name;
+        bool is_empty =
+            system_hold(system, name) == PLAN_HOLD_EMPTY && !system_has_instance(system, name);
+        if (!scope_has(&named, name))
+            continue;
+        if (is_empty && named.count > 0)
+            return err_set(err, ERR_NOT_FOUND,
+                           "service '%s' has no instances to restart; 'up %s' makes them", name,
+                           name);
+        if (!is_empty)
+            scope_add(&operation->scope, name, &operation->arena);
+    }
+    operation->fresh = operation->scope;
     return true;
 }
 
@@ -300,17 +428,14 @@ bool restart_begin(struct system *system, const json_t *services, uint64_t grace
         return false;
     operation->candidate =
         release_new(str_of(system->wanted->text), system->directory, daemon->runtime, err);
-    if (operation->candidate == NULL || !choose_fresh(operation, services, err)) {
+    if (operation->candidate == NULL || !choose_restarted(operation, services, err) ||
+        !ports_settle(daemon, operation->candidate, err)) {
         operation_end(operation, err);
         return false;
     }
-    for (size_t i = 0; i < system->wanted->compose->service_count; i++)
-        if (system->wanted->services[i].tree != NULL)
-            operation->candidate->services[i].tree =
-                arena_text(&operation->candidate->arena, system->wanted->services[i].tree);
-    operation->force_recreate = operation->fresh.count == 0;
+    release_take_over(operation->candidate, system->wanted);
     operation->grace_ms = grace_ms;
     list_push(&operation->subscribers, &subscriber->link);
-    become_wanted(operation);
+    up_built(operation);
     return true;
 }

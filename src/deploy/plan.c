@@ -56,7 +56,7 @@ static void fail(struct planner *planner, size_t service, size_t instance, const
 {
     struct plan *plan = planner->plan;
 
-    if (plan->verdict == PLAN_FAILED)
+    if (plan->verdict == PLAN_FAILED || planner->services[service].aside)
         return; /* the first reason is the one to show */
     plan->verdict = PLAN_FAILED;
     plan->failed_service = service;
@@ -64,9 +64,9 @@ static void fail(struct planner *planner, size_t service, size_t instance, const
     plan->why = why;
 }
 
-static void wait_more(struct planner *planner)
+static void wait_more(struct planner *planner, size_t service)
 {
-    if (planner->plan->verdict == PLAN_CONVERGED)
+    if (planner->plan->verdict == PLAN_CONVERGED && !planner->services[service].aside)
         planner->plan->verdict = PLAN_WORKING;
 }
 
@@ -122,6 +122,8 @@ static enum readiness look_at_dependency(const struct planner *planner,
     struct tally tally = count(planner, dep->service);
     enum readiness unmet = tally.failed != SIZE_MAX ? DEPS_FAILED : DEPS_WAIT;
 
+    if (planner->services[dep->service].hold != PLAN_HOLD_NONE)
+        return DEPS_READY; /* a person took it away */
     if (tally.wanted == 0) /* nothing will ever come of it */
         return DEPS_FAILED;
     switch (dep->condition) {
@@ -183,7 +185,7 @@ static void retire(struct planner *planner, size_t service, bool may_remove)
                 add_step(planner, (struct plan_step){PLAN_REMOVE, service, i, 0});
             continue;
         }
-        wait_more(planner);
+        wait_more(planner, service);
         bool stays = wanted->wanted_count == 0 && is_needed(planner, service);
         if (!stays && instance->state != INSTANCE_STOPPING && instance->state != INSTANCE_DRAINING)
             add_step(planner, (struct plan_step){PLAN_STOP, service, i, 0});
@@ -237,6 +239,60 @@ static bool migrate(struct planner *planner, size_t service)
     return true;
 }
 
+/* Is an instance of a held service that depends on <service> still running? Those that are not
+ * held go on without it. */
+static bool is_needed_by_held(const struct planner *planner, size_t service)
+{
+    for (size_t i = 0; i < planner->instance_count; i++) {
+        const struct plan_instance *user = &planner->instances[i];
+        const struct plan_service *wanted = &planner->services[user->service];
+        if (!instance_state_is_live(user->state) || user->service == service ||
+            (wanted->hold == PLAN_HOLD_NONE && wanted->wanted_count > 0))
+            continue;
+        for (size_t d = 0; d < wanted->dep_count; d++)
+            if (wanted->deps[d].service == service)
+                return true;
+    }
+    return false;
+}
+
+/* One instance of a held service: stopped, and removed when it is not to stay. */
+static void rest_instance(struct planner *planner, size_t service, size_t index)
+{
+    const struct plan_service *wanted = &planner->services[service];
+    const struct plan_instance *instance = &planner->instances[index];
+    bool stays = wanted->hold != PLAN_HOLD_EMPTY && is_new(wanted, instance) &&
+                 instance->number <= wanted->wanted_count;
+
+    if (instance->state == INSTANCE_GONE ||
+        (stays && (instance->state == INSTANCE_PENDING || instance->state == INSTANCE_EXITED)))
+        return;
+    wait_more(planner, service);
+    if (instance->state == INSTANCE_EXITED)
+        add_step(planner, (struct plan_step){PLAN_REMOVE, service, index, 0});
+    else if (instance->state != INSTANCE_STOPPING && instance->state != INSTANCE_DRAINING &&
+             !is_needed_by_held(planner, service))
+        add_step(planner, (struct plan_step){PLAN_STOP, service, index, 0});
+}
+
+/* A held service: nothing of it runs. */
+static void rest(struct planner *planner, size_t service)
+{
+    const struct plan_service *wanted = &planner->services[service];
+
+    for (size_t i = 0; i < planner->instance_count; i++)
+        if (planner->instances[i].service == service)
+            rest_instance(planner, service, i);
+    for (uint32_t number = 1; wanted->hold == PLAN_HOLD_CREATED && number <= wanted->wanted_count;
+         number++) {
+        size_t index = 0;
+        if (find_number(planner, service, number, &index) != NULL)
+            continue;
+        wait_more(planner, service);
+        add_step(planner, (struct plan_step){PLAN_CREATE, service, SIZE_MAX, number});
+    }
+}
+
 static void raise_service(struct planner *planner, size_t service)
 {
     const struct plan_service *wanted = &planner->services[service];
@@ -250,7 +306,7 @@ static void raise_service(struct planner *planner, size_t service)
         retire(planner, service, true);
         return;
     }
-    wait_more(planner);
+    wait_more(planner, service);
     enum readiness deps = look_at_dependencies(planner, service);
     if (deps == DEPS_FAILED)
         fail(planner, service, SIZE_MAX,
@@ -273,10 +329,12 @@ void plan_make(const struct plan_service *services, size_t service_count,
     ret->why = NULL;
     ret->step_count = 0;
     for (size_t i = 0; i < service_count; i++)
-        if (services[i].wanted_count > 0)
-            raise_service(&planner, i);
-        else
+        if (services[i].wanted_count == 0)
             retire(&planner, i, true);
+        else if (services[i].hold != PLAN_HOLD_NONE)
+            rest(&planner, i);
+        else
+            raise_service(&planner, i);
 }
 
 bool plan_takes_traffic(const struct plan_service *service, const struct plan_instance *instances,
@@ -284,10 +342,11 @@ bool plan_takes_traffic(const struct plan_service *service, const struct plan_in
 {
     uint32_t new_ready = 0, old_ready = 0;
 
-    if (instance->state != INSTANCE_READY)
+    if (instance->state != INSTANCE_READY || instance->paused)
         return false;
     for (size_t i = 0; i < instance_count; i++)
-        if (instances[i].service == instance->service && instances[i].state == INSTANCE_READY) {
+        if (instances[i].service == instance->service && instances[i].state == INSTANCE_READY &&
+            !instances[i].paused) {
             if (is_new(service, &instances[i]))
                 new_ready++;
             else

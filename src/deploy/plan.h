@@ -30,10 +30,22 @@ enum plan_migration {
     PLAN_MIGRATION_FAILED
 };
 
+/* What a person said of a service that is wanted. Whoever depends on one that is held does not wait
+ * for it. */
+enum plan_hold {
+    PLAN_HOLD_NONE,    /* it runs */
+    PLAN_HOLD_STOPPED, /* nothing of it runs; the instances that are there stay */
+    PLAN_HOLD_CREATED, /* the same, and those that are missing are made */
+    PLAN_HOLD_EMPTY,   /* it has no instances */
+    PLAN_HOLD_COUNT
+};
+
 struct plan_service {
     const char *name;
     const char *hash;      /* of everything that makes an instance what it is */
     uint32_t wanted_count; /* 0: none */
+    enum plan_hold hold;
+    bool aside; /* steps are taken for it, but the verdict is not about it */
     bool exclusive;
     const struct plan_dependency *deps;
     size_t dep_count;
@@ -49,10 +61,11 @@ struct plan_instance {
     int exit_status;   /* EXITED */
     uint32_t failures; /* times it ended, or could not start, since it was last ready */
     bool stopped;      /* EXITED because it was asked to */
+    bool paused;       /* frozen: takes no traffic */
 };
 
 enum plan_verb {
-    PLAN_CREATE,  /* a new instance of <service> with <number> */
+    PLAN_CREATE,  /* a new instance of <service> with <number>; it stays pending when held */
     PLAN_START,   /* an exited or pending <instance> */
     PLAN_STOP,    /* <instance> */
     PLAN_REMOVE,  /* <instance> */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who listens on a port: the socket's inode from /proc/net/tcp and tcp6
- * (proc(5)), then the process that has it open.
+ * Who has a port: the socket's inode from /proc/net/tcp, udp and their IPv6
+ * siblings (proc(5)), then the process that has it open.
  */
 #include "base/base.h"
 
@@ -13,7 +13,8 @@
 #include "base/file.h"
 #include "io/socket.h"
 
-enum { TCP_LISTEN_STATE = 0x0a, TABLE_LIMIT = 16 << 20 };
+/* A UDP socket without a peer is in the state of a closed TCP one. */
+enum { TCP_LISTEN_STATE = 0x0a, UDP_OPEN_STATE = 0x07, TABLE_LIMIT = 16 << 20 };
 
 static bool hex_to_u64(struct str text, uint64_t *ret)
 {
@@ -47,18 +48,19 @@ static struct str word(struct str line, size_t n)
 }
 
 /* "  0: 0100007F:1F90 00000000:0000 0A ... inode": words 1, 3 and 9 count. */
-static bool line_is_listener(struct str line, uint16_t port, uint64_t *ret_inode)
+static bool line_is_listener(struct str line, uint16_t port, uint64_t wanted_state,
+                             uint64_t *ret_inode)
 {
     struct str local = word(line, 1);
     uint64_t number, state;
     size_t colon = str_find_last(local, ':');
 
     return hex_to_u64(str_sub(local, colon + 1, local.len), &number) && number == port &&
-           hex_to_u64(word(line, 3), &state) && state == TCP_LISTEN_STATE &&
+           hex_to_u64(word(line, 3), &state) && state == wanted_state &&
            str_to_u64(word(line, 9), UINT64_MAX, ret_inode) && *ret_inode != 0;
 }
 
-static bool find_inode(const char *table, uint16_t port, uint64_t *ret)
+static bool find_inode(const char *table, uint16_t port, uint64_t state, uint64_t *ret)
 {
     AUTO(buf_done) struct buf text = {0};
     struct err err;
@@ -66,7 +68,7 @@ static bool find_inode(const char *table, uint16_t port, uint64_t *ret)
     if (!file_read(table, TABLE_LIMIT, &text, &err))
         return false;
     for (struct str rest = buf_str(&text); rest.ptr != NULL;)
-        if (line_is_listener(str_cut(&rest, '\n'), port, ret))
+        if (line_is_listener(str_cut(&rest, '\n'), port, state, ret))
             return true;
     return false;
 }
@@ -92,15 +94,13 @@ static bool process_has(const char *pid, const char *link_wanted)
     return found;
 }
 
-bool socket_port_owner(uint16_t port, char *ret, size_t ret_bytes)
+/* "nginx (pid 812)" for the process that has the socket <inode> open. */
+static bool name_owner(uint64_t inode, char *ret, size_t ret_bytes)
 {
-    uint64_t inode;
     char wanted[64];
-    DIR *proc;
+    DIR *proc = opendir("/proc");
 
-    if ((!find_inode("/proc/net/tcp", port, &inode) &&
-         !find_inode("/proc/net/tcp6", port, &inode)) ||
-        (proc = opendir("/proc")) == NULL)
+    if (proc == NULL)
         return false;
     (void)snprintf(wanted, sizeof wanted, "socket:[%llu]", (unsigned long long)inode);
     bool found = false;
@@ -118,4 +118,22 @@ bool socket_port_owner(uint16_t port, char *ret, size_t ret_bytes)
     }
     (void)closedir(proc);
     return found;
+}
+
+bool socket_port_owner(uint16_t port, char *ret, size_t ret_bytes)
+{
+    uint64_t inode;
+
+    return (find_inode("/proc/net/tcp", port, TCP_LISTEN_STATE, &inode) ||
+            find_inode("/proc/net/tcp6", port, TCP_LISTEN_STATE, &inode)) &&
+           name_owner(inode, ret, ret_bytes);
+}
+
+bool socket_udp_port_owner(uint16_t port, char *ret, size_t ret_bytes)
+{
+    uint64_t inode;
+
+    return (find_inode("/proc/net/udp", port, UDP_OPEN_STATE, &inode) ||
+            find_inode("/proc/net/udp6", port, UDP_OPEN_STATE, &inode)) &&
+           name_owner(inode, ret, ret_bytes);
 }

@@ -92,6 +92,24 @@ int socket_listen_tcp(const union socket_address *address, bool shared, int back
     return TAKE_FD(fd);
 }
 
+int socket_hold_udp(const union socket_address *address, struct err *err)
+{
+    char text[SOCKET_TEXT_BYTES];
+    int family = address->any.sa_family;
+    AUTO(fd_close) int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    socket_address_format(address, text);
+    if (fd < 0 || (family == AF_INET6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY)) ||
+        bind(fd, &address->any, socket_address_len(address)) != 0) {
+        bool in_use = errno == EADDRINUSE;
+        err_sys(err, "cannot hold UDP %s", text);
+        if (in_use)
+            err->code = ERR_EXISTS;
+        return -1;
+    }
+    return TAKE_FD(fd);
+}
+
 static bool unix_address(const char *path, struct sockaddr_un *ret, struct err *err)
 {
     size_t len = strlen(path);

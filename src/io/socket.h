@@ -36,6 +36,9 @@ size_t socket_address_format_ip(const union socket_address *address, char *ret);
 int socket_listen_tcp(const union socket_address *address, bool shared, int backlog,
                       struct err *err);
 
+/* A UDP socket that holds its port. -1 on failure; ERR_EXISTS when the port is in use. */
+int socket_hold_udp(const union socket_address *address, struct err *err);
+
 /* A listener at <path>, made for root only (0600); one left over from before is replaced. */
 int socket_listen_unix(const char *path, struct err *err);
 /* A blocking connection; ERR_NOT_FOUND when nobody listens there. */
@@ -55,3 +58,4 @@ MUST_CHECK bool socket_connect_result(int fd, struct err *err);
 /* "nginx (pid 812)" for the process that listens on TCP <port>, from /proc;
  * false when it cannot be told. */
 bool socket_port_owner(uint16_t port, char *ret, size_t ret_bytes);
+bool socket_udp_port_owner(uint16_t port, char *ret, size_t ret_bytes);

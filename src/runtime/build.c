@@ -24,10 +24,16 @@
 #include "runtime/rootfs.h"
 #include "json/json.h"
 
-enum { STEP_TIMEOUT_MS = 60 * 60 * 1000, TAIL_BYTES = 2000, TAIL_LINES = 3 };
+enum {
+    STEP_TIMEOUT_MS = 60 * 60 * 1000,
+    TAIL_BYTES = 2000,
+    TAIL_LINES = 3,
+    DELETE_TIMEOUT_MS = 30000
+};
 
 /* One build under way. */
 struct build {
+    struct list link; /* in host.builds */
     struct host *host;
     struct arena arena;
     struct build_plan plan;
@@ -42,7 +48,9 @@ struct build {
     const char *work;
     const char *bundle;
     const char *rootfs;
-    struct buf tail; /* of the step's output, for the error */
+    struct buf tail;     /* of the step's output, for the error */
+    struct child *child; /* the OCI runtime of the step that runs; NULL: none does */
+    bool cancelled;
     runtime_output_fn *output;
     runtime_done_fn *done;
     void *arg;
@@ -53,8 +61,13 @@ static void run_step(struct build *build);
 
 static void build_end(struct build *build, const struct err *err)
 {
-    struct err ignored;
+    struct err cancelled, ignored;
 
+    if (build->cancelled) {
+        err_set(&cancelled, ERR_CLOSED, "the build was cancelled");
+        err = &cancelled;
+    }
+    list_remove(&build->link);
     (void)!rootfs_unmount(build->rootfs, &ignored);
     (void)!file_remove_tree(build->bundle, &ignored);
     (void)!file_remove_tree(build->work, &ignored);
@@ -90,8 +103,11 @@ static bool mount_layer(struct build *build, struct err *err)
                             .layers = layers,
                             .layer_count =
                                 build->on_dependencies || build->plan.deps == NULL ? 0 : 1};
-    struct rootfs_names names = {
-        .user = "app", .uid = build->spec.uid, .home = "/cache", .hostname = "build"};
+    struct rootfs_names names = {.user = "app",
+                                 .uid = build->spec.uid,
+                                 .home = "/cache",
+                                 .hostname = "build",
+                                 .service = build->spec.service};
 
     return rootfs_write_names(build->upper, &names, err) && rootfs_mount(&rootfs, err);
 }
@@ -101,7 +117,7 @@ static void on_copied(void *arg, const struct err *failed)
     struct build *build = arg;
     struct err err;
 
-    if (failed != NULL)
+    if (failed != NULL || build->cancelled)
         build_end(build, failed);
     else if (!mount_layer(build, &err))
         build_end(build, &err);
@@ -124,6 +140,8 @@ static bool finish_layer(struct build *build, struct err *err)
     if (!build->on_dependencies && build->plan.deps != NULL &&
         !file_write(arena_printf(&arena, "%s.deps", build->target),
                     str_of(strrchr(build->plan.deps, '/') + 1), 0600, err))
+        return false;
+    if (!build_key_settle(build->target, err))
         return false;
     return rename(build->upper, build->target) == 0 ||
            err_sys(err, "cannot rename '%s'", build->upper);
@@ -175,11 +193,37 @@ static void format_tail(struct buf *tail)
     buf_add_str(tail, buf_str(&joined));
 }
 
+static void on_step_deleted(void *arg, int exit_status, bool timed_out)
+{
+    (void)exit_status;
+    (void)timed_out;
+    build_end(arg, NULL);
+}
+
+/* The OCI runtime was killed; the step's own processes may be left. */
+static void delete_step(struct build *build)
+{
+    const struct host *host = build->host;
+    const char *argv[] = {host->oci,      "--root", host->oci_root, "delete", "--force",
+                          build->spec.id, NULL};
+    struct child_spec child = {
+        .argv = argv, .timeout_ms = DELETE_TIMEOUT_MS, .exit = on_step_deleted, .arg = build};
+    struct err err;
+
+    if (child_start(host->loop, &child, &err) == NULL)
+        build_end(build, &err);
+}
+
 static void on_step_exit(void *arg, int exit_status, bool timed_out)
 {
     struct build *build = arg;
     struct err err;
 
+    build->child = NULL;
+    if (build->cancelled) {
+        delete_step(build);
+        return;
+    }
     build->step += exit_status == 0 ? 1 : 0;
     if (exit_status == 0) {
         run_step(build);
@@ -209,7 +253,6 @@ static bool write_bundle(struct build *build, const char *step, struct err *err)
                             .version = "",
                             .rootfs = build->rootfs,
                             .cgroup_path = arena_printf(&arena, "/ishizue/%s", spec.id),
-                            .cgroup_v2 = false, /* it sees no control group at all */
                             .files_max = 4096};
     if (!bundle_config(&bundle, &arena, &config, err))
         return false;
@@ -238,7 +281,8 @@ static void run_step(struct build *build)
                                .arg = build};
     buf_clear(&build->tail);
     build->output(build->arg, str_of(arena_printf(&build->arena, "+ %s\n", step)));
-    if (!write_bundle(build, step, &err) || child_start(host->loop, &child, &err) == NULL)
+    if (!write_bundle(build, step, &err) ||
+        (build->child = child_start(host->loop, &child, &err)) == NULL)
         build_end(build, &err);
 }
 
@@ -329,6 +373,15 @@ static bool remove_leftovers(const struct build *build, struct err *err)
            remove_temporary(build->plan.folder, err);
 }
 
+/* One that was cancelled takes a moment to end. */
+static bool is_building(const struct host *host, const char *folder)
+{
+    LIST_FOR_EACH (node, &host->builds)
+        if (strcmp(CONTAINER_OF(node, struct build, link)->plan.folder, folder) == 0)
+            return true;
+    return false;
+}
+
 bool build_start(struct runtime *runtime, const struct build_spec *spec, const char *tree,
                  runtime_output_fn *output, runtime_done_fn *done, void *arg, struct err *err)
 {
@@ -339,6 +392,10 @@ bool build_start(struct runtime *runtime, const struct build_spec *spec, const c
     build->done = done;
     build->arg = arg;
     bool ok = build_plan_make(build->host, spec, &build->arena, &build->plan, err);
+    if (ok && is_building(build->host, build->plan.folder))
+        ok = err_set(err, ERR_LOCKED,
+                     "a build of service '%s' is still being ended; try again in a moment",
+                     spec->service->name);
     if (ok && strcmp(build->plan.tree, tree) != 0)
         ok = err_set(err, ERR_INVALID,
                      "the build context of service '%s' changed just now; try again",
@@ -355,5 +412,18 @@ bool build_start(struct runtime *runtime, const struct build_spec *spec, const c
         free(build);
         return false;
     }
+    list_push(&build->host->builds, &build->link);
     return true;
+}
+
+void build_cancel(struct runtime *runtime, const char *tree)
+{
+    LIST_FOR_EACH (node, &host_of(runtime)->builds) {
+        struct build *build = CONTAINER_OF(node, struct build, link);
+        if (strcmp(build->plan.tree, tree) != 0 || build->cancelled)
+            continue;
+        build->cancelled = true;
+        if (build->child != NULL)
+            child_kill(build->child); /* a copy that is under way is short, and looked at then */
+    }
 }

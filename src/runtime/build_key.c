@@ -9,7 +9,42 @@
 #include "runtime/build_plan.h"
 #include "tls/hasher.h"
 
-enum { KEY_DIGITS = 24 };
+enum { KEY_DIGITS = 24, ROUNDS_MAX = 1000000 };
+
+/* A layer that was built again on request has another name than the one before, which instances may
+ * stand on: "<key>-2". The file "<key>.again" says which of them counts. */
+static uint64_t read_round(const char *base)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    AUTO(buf_done) struct buf text = {0};
+    struct err ignored;
+    uint64_t round;
+
+    if (!file_read(arena_printf(&arena, "%s.again", base), 32, &text, &ignored) ||
+        !str_to_u64(str_trim(buf_str(&text)), ROUNDS_MAX, &round))
+        return 0;
+    return round;
+}
+
+static const char *name_round(const char *base, bool fresh, struct arena *arena)
+{
+    uint64_t round = read_round(base) + (fresh ? 1 : 0);
+
+    return round == 0 ? base : arena_printf(arena, "%s-%llu", base, (unsigned long long)round);
+}
+
+bool build_key_settle(const char *layer, struct err *err)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    const char *name = strrchr(layer, '/') + 1;
+    size_t before = (size_t)(name - layer) + (str_starts(str_of(name), STR("deps-")) ? 5 : 0);
+    struct str round = str_sub(str_of(layer), before + KEY_DIGITS, SIZE_MAX);
+
+    if (round.len < 2 || round.ptr[0] != '-')
+        return true;
+    const char *mark = arena_printf(&arena, "%.*s.again", (int)(before + KEY_DIGITS), layer);
+    return file_write(mark, str_sub(round, 1, round.len), 0600, err);
+}
 
 /* A name that becomes part of a path. */
 static bool check_name(const char *name, struct err *err)
@@ -80,7 +115,8 @@ static bool name_dependencies(const struct build_spec *spec, struct stat_cache *
     hasher_add(&hasher, str_of(key));
     add_texts(&hasher, &service->x.host.dependencies);
     hasher_end(&hasher, key);
-    plan->deps = arena_printf(arena, "%s/deps-%.*s", plan->folder, KEY_DIGITS, key);
+    plan->deps = name_round(arena_printf(arena, "%s/deps-%.*s", plan->folder, KEY_DIGITS, key),
+                            spec->fresh, arena);
     return true;
 }
 
@@ -98,7 +134,8 @@ static bool name_tree(const struct build_spec *spec, struct stat_cache *cache, s
     hasher_add(&hasher, str_of(plan->deps == NULL ? "" : plan->deps));
     add_texts(&hasher, &spec->service->x.host.build);
     hasher_end(&hasher, key);
-    plan->tree = arena_printf(arena, "%s/%.*s", plan->folder, KEY_DIGITS, key);
+    plan->tree = name_round(arena_printf(arena, "%s/%.*s", plan->folder, KEY_DIGITS, key),
+                            spec->fresh, arena);
     return true;
 }
 

@@ -23,3 +23,6 @@ struct build_plan {
 
 MUST_CHECK bool build_plan_make(const struct host *host, const struct build_spec *spec,
                                 struct arena *arena, struct build_plan *ret, struct err *err);
+
+/* From now on <layer>, a name that build_plan_make() gave, counts for its key. */
+MUST_CHECK bool build_key_settle(const char *layer, struct err *err);

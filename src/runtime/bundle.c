@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
-#include <inttypes.h>
-
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/map.h"
 #include "base/vec.h"
 #include "runtime/bundle.h"
+#include "runtime/bundle_priv.h"
 #include "json/json.h"
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -56,6 +55,15 @@ static void push_command(const struct bundle *bundle, struct arena *arena,
     }
 }
 
+/* tini(1) takes in orphans by itself only as process 1. */
+static bool needs_subreaper(const struct bundle *bundle)
+{
+    const char *pid = bundle->spec->service->isolation.pid;
+    bool is_first = bundle->pid_namespace == NULL && (pid == NULL || strcmp(pid, "host") != 0);
+
+    return !is_first && str_ends(str_of(bundle->init_program), STR("/tini"));
+}
+
 bool bundle_argv(const struct bundle *bundle, struct arena *arena, struct compose_texts *ret,
                  struct err *err)
 {
@@ -68,6 +76,8 @@ bool bundle_argv(const struct bundle *bundle, struct arena *arena, struct compos
 
     if (bundle->init_program != NULL) {
         argv.items[argv.count++] = bundle->init_program;
+        if (needs_subreaper(bundle))
+            argv.items[argv.count++] = "-s";
         argv.items[argv.count++] = "--";
     }
     size_t start = argv.count;
@@ -104,9 +114,28 @@ const char *bundle_home(const struct bundle *bundle)
     return bundle->spec->service->x.host.present ? bundle_working_dir(bundle) : "/";
 }
 
-const char *bundle_user(const struct bundle *bundle)
+/* A name that can stand in passwd(5); numbers and root stand for the one user that there is. */
+static bool is_user_name(struct str name)
 {
-    return bundle->recipe != NULL && bundle->recipe->user != NULL ? bundle->recipe->user : "app";
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+    bool ok = name.len > 0 && name.len <= 32 && !str_is(name, "root") && !str_is(name, "nobody") &&
+              (name.ptr[0] < '0' || name.ptr[0] > '9') && name.ptr[0] != '-';
+
+    for (size_t i = 0; ok && i < name.len; i++)
+        ok = strchr(allowed, name.ptr[i]) != NULL && name.ptr[i] != '\0';
+    return ok;
+}
+
+/* The entry point of a recipe that has one knows its user by name. */
+const char *bundle_user(const struct bundle *bundle, struct arena *arena)
+{
+    struct str rest = str_of(bundle->spec->service->user);
+    struct str name = str_cut(&rest, ':');
+    bool has_recipe = bundle->recipe != NULL && bundle->recipe->user != NULL;
+
+    if (is_user_name(name) && !(has_recipe && bundle->recipe->script != NULL))
+        return arena_str(arena, name);
+    return has_recipe ? bundle->recipe->user : "app";
 }
 
 struct pairs {
@@ -167,7 +196,7 @@ struct compose_pairs bundle_environment(const struct bundle *bundle, struct aren
     return ret;
 }
 
-static json_t *texts_json(const char *const *items, size_t count)
+json_t *bundle_texts(const char *const *items, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
@@ -175,156 +204,109 @@ static json_t *texts_json(const char *const *items, size_t count)
     return list;
 }
 
+static json_t *environment_json(const struct bundle *bundle, struct arena *arena)
+{
+    struct compose_pairs pairs = bundle_environment(bundle, arena);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < pairs.count; i++) {
+        const struct compose_pair *pair = &pairs.items[i];
+        const char *text = arena_printf(arena, "%s=%s", pair->key, pair->value);
+        (void)json_array_append_new(list, json_from_bytes(str_of(text)));
+    }
+    return list;
+}
+
 static bool process_json(const struct bundle *bundle, struct arena *arena, json_t **ret,
                          struct err *err)
 {
     struct compose_texts argv;
+
     if (!bundle_argv(bundle, arena, &argv, err))
         return false;
-    struct compose_pairs pairs = bundle_environment(bundle, arena);
-    json_t *environment = json_array();
-    for (size_t i = 0; i < pairs.count; i++)
-        (void)json_array_append_new(
-            environment, json_from_bytes(str_of(arena_printf(arena, "%s=%s", pairs.items[i].key,
-                                                             pairs.items[i].value))));
-    json_int_t files = (json_int_t)bundle->files_max;
-    /* An empty set of capabilities everywhere: the process has none and can get none. */
-    *ret =
-        json_pack("{s:b, s:{s:I, s:I}, s:o, s:o, s:s, s:{}, s:[{s:s, s:I, s:I}], s:b}", "terminal",
-                  bundle->spec->service->tty, "user", "uid", (json_int_t)bundle->spec->uid, "gid",
-                  (json_int_t)bundle->spec->uid, "args", texts_json(argv.items, argv.count), "env",
-                  environment, "cwd", bundle_working_dir(bundle), "capabilities", "rlimits", "type",
-                  "RLIMIT_NOFILE", "hard", files, "soft", files, "noNewPrivileges", true);
+    AUTO(json_unref)
+    json_t *process = json_pack(
+        "{s:b, s:o, s:o, s:o, s:b}", "terminal", bundle->spec->service->tty, "args",
+        bundle_texts(argv.items, argv.count), "env", environment_json(bundle, arena), "cwd",
+        json_from_bytes(str_of(bundle_working_dir(bundle))), "noNewPrivileges", true);
+    bundle_add_rights(bundle, process);
+    if (!bundle_add_limits(bundle, process, err))
+        return err_prefix(err, "services.%s", bundle->spec->service->name);
+    *ret = TAKE(process);
     return true;
 }
 
-static void add_mount(json_t *mounts, const char *target, const char *type, const char *source,
-                      json_t *options)
+static bool linux_json(const struct bundle *bundle, json_t **ret, struct err *err)
 {
-    (void)json_array_append_new(mounts,
-                                json_pack("{s:s, s:s, s:s, s:o}", "destination", target, "type",
-                                          type, "source", source, "options", options));
+    AUTO(json_unref)
+    json_t *part = json_pack("{s:s, s:o, s:o}", "cgroupsPath", bundle->cgroup_path, "maskedPaths",
+                             bundle_texts(masked, ARRAY_LEN(masked)), "readonlyPaths",
+                             bundle_texts(read_only, ARRAY_LEN(read_only)));
+    json_t *seccomp = bundle_filter(bundle);
+
+    if (seccomp != NULL)
+        (void)json_object_set_new(part, "seccomp", seccomp);
+    bundle_add_namespaces(bundle, part);
+    if (!bundle_add_sysctls(bundle, part, err) || !bundle_add_resources(bundle, part, err))
+        return false;
+    bundle_add_devices(bundle, part);
+    *ret = TAKE(part);
+    return true;
 }
 
-static json_t *options_json(const char *first, const char *second, const char *third)
+/* Everything but the process: fails for what the file wants and an instance cannot have. */
+static bool fill_config(const struct bundle *bundle, struct arena *arena, json_t *config,
+                        struct err *err)
 {
-    json_t *options = json_array();
-    const char *const all[] = {first, second, third};
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        if (all[i] != NULL)
-            (void)json_array_append_new(options, json_string(all[i]));
-    return options;
-}
+    json_t *mounts = NULL, *linux_part = NULL;
 
-/* A tmpfs belongs to the instance's user: some versions of runc give it the mode of the folder
- * below, whatever its mode option says. */
-static void add_user_mount(json_t *mounts, struct arena *arena, uid_t uid,
-                           const struct runtime_mount *mount)
-{
-    const char *access = mount->read_only ? "ro" : "rw";
-
-    if (mount->source != NULL) {
-        json_t *options =
-            json_pack("[s, s, s, s, s]", "rbind", "rprivate", "nosuid", "nodev", access);
-        add_mount(mounts, mount->target, "bind", mount->source, options);
-        return;
-    }
-    json_t *options =
-        json_pack("[s, s, s, s, s]", "nosuid", "nodev", access, arena_printf(arena, "uid=%u", uid),
-                  arena_printf(arena, "gid=%u", uid));
-    uint32_t mode = mount->tmpfs_mode == 0 ? 01777 : mount->tmpfs_mode;
-    (void)json_array_append_new(options, json_string(arena_printf(arena, "mode=%o", mode)));
-    if (mount->tmpfs_size_bytes > 0)
-        (void)json_array_append_new(
-            options, json_string(arena_printf(arena, "size=%" PRIu64, mount->tmpfs_size_bytes)));
-    add_mount(mounts, mount->target, "tmpfs", "tmpfs", options);
-}
-
-static json_t *mounts_json(const struct bundle *bundle, struct arena *arena)
-{
-    const struct instance_spec *spec = bundle->spec;
-    const struct recipe *recipe = bundle->recipe;
-    json_t *mounts = json_array();
-
-    add_mount(mounts, "/proc", "proc", "proc", options_json("nosuid", "noexec", "nodev"));
-    add_mount(mounts, "/dev", "tmpfs", "tmpfs",
-              json_pack("[s, s, s, s]", "nosuid", "strictatime", "mode=755", "size=65536k"));
-    add_mount(mounts, "/dev/pts", "devpts", "devpts",
-              json_pack("[s, s, s, s, s, s]", "nosuid", "noexec", "newinstance", "ptmxmode=0666",
-                        "mode=0620", "gid=5"));
-    add_mount(
-        mounts, "/dev/shm", "tmpfs", "shm",
-        json_pack("[s, s, s, s, s]", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"));
-    add_mount(mounts, "/dev/mqueue", "mqueue", "mqueue", options_json("nosuid", "noexec", "nodev"));
-    add_mount(mounts, "/sys", "sysfs", "sysfs",
-              json_pack("[s, s, s, s]", "nosuid", "noexec", "nodev", "ro"));
-    if (bundle->cgroup_v2)
-        add_mount(mounts, "/sys/fs/cgroup", "cgroup", "cgroup",
-                  json_pack("[s, s, s, s]", "nosuid", "noexec", "nodev", "ro"));
-    add_mount(mounts, "/tmp", "tmpfs", "tmpfs", options_json("nosuid", "nodev", "mode=1777"));
-    add_mount(mounts, "/run", "tmpfs", "tmpfs",
-              json_pack("[s, s, s, s, s]", "nosuid", "nodev", "mode=755",
-                        arena_printf(arena, "uid=%u", spec->uid),
-                        arena_printf(arena, "gid=%u", spec->uid)));
-    if (recipe != NULL && recipe->script != NULL)
-        add_mount(mounts, recipe->script_target, "bind",
-                  arena_printf(arena, "%s/%s", bundle->images_dir, recipe->script),
-                  options_json("bind", "ro", "nosuid"));
-    for (size_t i = 0; i < spec->mount_count; i++)
-        add_user_mount(mounts, arena, spec->uid, &spec->mounts[i]);
-    return mounts;
-}
-
-static json_t *resources_json(const struct bundle *bundle)
-{
-    const struct compose_resources *limits = &bundle->spec->service->limits;
-    json_t *resources = json_object();
-    json_int_t memory = (json_int_t)limits->memory_bytes;
-    json_int_t pids = limits->pids == 0 ? BUNDLE_PIDS_DEFAULT : (json_int_t)limits->pids;
-
-    if (bundle->has_memory && memory > 0)
-        (void)json_object_set_new(resources, "memory", json_pack("{s:I}", "limit", memory));
-    if (bundle->has_cpu && limits->cpus > 0)
-        (void)json_object_set_new(resources, "cpu",
-                                  json_pack("{s:I, s:I}", "quota",
-                                            (json_int_t)(limits->cpus * 100000), "period",
-                                            (json_int_t)100000));
-    if (bundle->has_pids)
-        (void)json_object_set_new(resources, "pids", json_pack("{s:I}", "limit", pids));
-    (void)json_object_set_new(resources, "devices",
-                              json_pack("[{s:b, s:s}]", "allow", false, "access", "rwm"));
-    return resources;
-}
-
-static json_t *namespaces_json(const struct bundle *bundle)
-{
-    json_t *list = json_pack("[{s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "mount", "type",
-                             "ipc", "type", "uts");
-    if (bundle->netns != NULL)
-        (void)json_array_append_new(
-            list, json_pack("{s:s, s:s}", "type", "network", "path", bundle->netns));
-    else if (bundle->no_network)
-        (void)json_array_append_new(list, json_pack("{s:s}", "type", "network"));
-    if (bundle->cgroup_v2)
-        (void)json_array_append_new(list, json_pack("{s:s}", "type", "cgroup"));
-    return list;
+    if (!bundle_check_rights(bundle, err) || !bundle_mounts(bundle, arena, &mounts, err))
+        return false;
+    (void)json_object_set_new(config, "mounts", mounts);
+    if (!linux_json(bundle, &linux_part, err))
+        return false;
+    (void)json_object_set_new(config, "linux", linux_part);
+    if (bundle_has_own_names(bundle))
+        (void)json_object_set_new(config, "hostname", json_string(bundle->spec->hostname));
+    return bundle_add_annotations(bundle, config, err);
 }
 
 bool bundle_config(const struct bundle *bundle, struct arena *arena, json_t **ret, struct err *err)
 {
+    const struct compose_service *service = bundle->spec->service;
+    bool read_only_root = service->read_only && bundle->machine != NULL;
     json_t *process = NULL;
 
+    AUTO(json_unref)
+    json_t *config = json_pack("{s:s, s:{s:s, s:b}}", "ociVersion", "1.0.2", "root", "path",
+                               bundle->rootfs, "readonly", read_only_root);
+    assert(config != NULL); /* every text is ASCII or came through json_from_bytes() */
     if (!process_json(bundle, arena, &process, err))
         return false;
-    json_t *linux_part =
-        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "cgroupsPath", bundle->cgroup_path, "resources",
-                  resources_json(bundle), "namespaces", namespaces_json(bundle), "maskedPaths",
-                  texts_json(masked, ARRAY_LEN(masked)), "readonlyPaths",
-                  texts_json(read_only, ARRAY_LEN(read_only)), "seccomp", bundle_seccomp());
-    *ret = json_pack("{s:s, s:o, s:{s:s, s:b}, s:s, s:o, s:o}", "ociVersion", "1.0.2", "process",
-                     process, "root", "path", bundle->rootfs, "readonly",
-                     bundle->spec->service->read_only, "hostname", bundle->spec->hostname, "mounts",
-                     mounts_json(bundle, arena), "linux", linux_part);
-    assert(*ret != NULL); /* every text is ASCII or came through json_from_bytes() */
+    (void)json_object_set_new(config, "process", process);
+    if (!fill_config(bundle, arena, config, err))
+        return err_prefix(err, "services.%s", service->name);
+    *ret = TAKE(config);
     return true;
+}
+
+/* No text can have these bytes: a quotation mark within one is written with a backslash. */
+void bundle_format(const json_t *config, struct buf *ret)
+{
+    static const char *const keys[] = {"\"hard\": -1", "\"soft\": -1"};
+    AUTO(buf_done) struct buf text = {0};
+
+    json_format(config, true, &text);
+    const char *at = buf_text(&text);
+    for (;;) {
+        const char *hard = strstr(at, keys[0]), *soft = strstr(at, keys[1]);
+        const char *next = hard == NULL || (soft != NULL && soft < hard) ? soft : hard;
+        if (next == NULL)
+            break;
+        next += strlen("\"hard\": ");
+        buf_add(ret, at, (size_t)(next - at));
+        buf_add_text(ret, "18446744073709551615");
+        at = next + strlen("-1");
+    }
+    buf_add_text(ret, at);
 }

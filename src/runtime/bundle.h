@@ -8,8 +8,13 @@
 #include <jansson.h>
 
 #include "base/base.h"
+#include "runtime/devices.h"
+#include "runtime/groups.h"
+#include "runtime/machine.h"
+#include "runtime/pinned.h"
 #include "runtime/recipe.h"
 #include "runtime/runtime.h"
+#include "runtime/security.h"
 
 struct bundle {
     const struct instance_spec *spec;
@@ -17,16 +22,24 @@ struct bundle {
     const char *version;         /* of the recipe */
     const char *images_dir;
     const char *rootfs;
-    const char *netns;       /* path; NULL: the machine's network */
-    bool no_network;         /* a new namespace with nothing but its own lo */
-    const char *cgroup_path; /* "/ishizue/<id>" */
-    bool cgroup_v2;
-    bool has_memory, has_cpu, has_pids; /* controllers the machine has */
-    uint64_t files_max;                 /* RLIMIT_NOFILE that may be given */
-    const char *init_program;           /* with `init: true`: runs the command as its child */
+    const struct machine *machine; /* NULL: a step of a build, which has the user and the filter of
+                                      an instance, and none of the service's limits and rights */
+    const char *netns;             /* path; NULL: the machine's network */
+    bool no_network;               /* a new namespace with nothing but its own lo */
+    const char *pid_namespace;     /* path of the one to share; NULL: as the service says */
+    const char *ipc_namespace;
+    const char *cgroup_path;  /* "/ishizue/<id>" */
+    uint64_t files_max;       /* RLIMIT_NOFILE that is given unless the service says otherwise */
+    const char *init_program; /* with `init: true`: runs the command as its child */
+    struct pinned pinned;
+    struct groups groups;
+    struct devices devices;
+    struct compose_texts capabilities; /* "CAP_NET_RAW" */
+    struct security security;
+    json_t *seccomp; /* of the author's profile; NULL: none. Borrowed */
 };
 
-enum { BUNDLE_PIDS_DEFAULT = 4096 };
+enum { BUNDLE_PIDS_DEFAULT = 4096, BUNDLE_SHM_BYTES = 64 << 20 };
 
 /* Entry point and command as one argv: Docker's rules, with the recipe in the image's place. Fails
  * when there is nothing to run. */
@@ -39,11 +52,17 @@ struct compose_pairs bundle_environment(const struct bundle *bundle, struct aren
 /* Where its process starts. */
 const char *bundle_working_dir(const struct bundle *bundle);
 const char *bundle_home(const struct bundle *bundle);
-const char *bundle_user(const struct bundle *bundle);
+/* The name of its user inside. */
+const char *bundle_user(const struct bundle *bundle, struct arena *arena);
 
 /* A new reference. */
 MUST_CHECK bool bundle_config(const struct bundle *bundle, struct arena *arena, json_t **ret,
                               struct err *err);
 
-/* bundle_seccomp.c: refuses what an unprivileged program has no use for; a new reference. */
-json_t *bundle_seccomp(void);
+/* As the OCI runtime reads it. JSON of Jansson has no number for "no limit", which is -1 until
+ * here. */
+void bundle_format(const json_t *config, struct buf *ret);
+
+/* bundle_seccomp.c: refuses what an unprivileged program has no use for; with <tracing>, ptrace(2)
+ * and its like are let through. A new reference. */
+json_t *bundle_seccomp(bool tracing);

@@ -34,7 +34,6 @@ static const char *const refused[] = {"acct",
                                       "io_uring_setup",
                                       "ioperm",
                                       "iopl",
-                                      "kcmp",
                                       "kexec_file_load",
                                       "kexec_load",
                                       "keyctl",
@@ -48,11 +47,7 @@ static const char *const refused[] = {"acct",
                                       "open_by_handle_at",
                                       "open_tree",
                                       "perf_event_open",
-                                      "pidfd_getfd",
                                       "pivot_root",
-                                      "process_vm_readv",
-                                      "process_vm_writev",
-                                      "ptrace",
                                       "query_module",
                                       "quotactl",
                                       "quotactl_fd",
@@ -73,6 +68,10 @@ static const char *const refused[] = {"acct",
                                       "ustat",
                                       "vhangup"};
 
+/* Between processes of one user; SYS_PTRACE opens it. */
+static const char *const tracing_calls[] = {"kcmp", "pidfd_getfd", "process_vm_readv",
+                                            "process_vm_writev", "ptrace"};
+
 static json_t *rule(const char *const *names, size_t count, int error)
 {
     json_t *list = json_array();
@@ -82,7 +81,7 @@ static json_t *rule(const char *const *names, size_t count, int error)
                      error);
 }
 
-json_t *bundle_seccomp(void)
+json_t *bundle_seccomp(bool tracing)
 {
     static const char *const clone3[] = {"clone3"};
     json_t *rules = json_array();
@@ -95,6 +94,8 @@ json_t *bundle_seccomp(void)
                                         (json_int_t)CLONE_NEWUSER, "valueTwo",
                                         (json_int_t)CLONE_NEWUSER, "op", "SCMP_CMP_MASKED_EQ"));
     (void)json_array_append_new(rules, rule(refused, ARRAY_LEN(refused), EPERM));
+    if (!tracing)
+        (void)json_array_append_new(rules, rule(tracing_calls, ARRAY_LEN(tracing_calls), EPERM));
     (void)json_array_append_new(rules, clone);
     (void)json_array_append_new(rules, rule(clone3, 1, ENOSYS));
     return json_pack("{s:s, s:o}", "defaultAction", "SCMP_ACT_ALLOW", "syscalls", rules);

@@ -42,7 +42,7 @@ bool cgroup_has(const char *controller)
     return false;
 }
 
-static bool read_file(const char *id, const char *controller, const char *name, struct buf *ret)
+bool cgroup_read(const char *id, const char *controller, const char *name, struct buf *ret)
 {
     AUTO(arena_done) struct arena arena = {0};
     struct err ignored;
@@ -53,24 +53,23 @@ static bool read_file(const char *id, const char *controller, const char *name, 
     return file_read(path, 64 * 1024, ret, &ignored);
 }
 
-static uint64_t read_number(const char *id, const char *controller, const char *name)
+uint64_t cgroup_read_number(const char *id, const char *controller, const char *name)
 {
     AUTO(buf_done) struct buf text = {0};
     uint64_t value = 0;
 
-    if (!read_file(id, controller, name, &text) ||
+    if (!cgroup_read(id, controller, name, &text) ||
         !str_to_u64(str_trim(buf_str(&text)), UINT64_MAX, &value))
         return 0;
     return value;
 }
 
-/* The number after <key> in a file of "key number" lines; 0 when it is not there. */
-static uint64_t read_key(const char *id, const char *controller, const char *name, const char *key)
+uint64_t cgroup_read_key(const char *id, const char *controller, const char *name, const char *key)
 {
     AUTO(buf_done) struct buf text = {0};
     uint64_t value = 0;
 
-    if (!read_file(id, controller, name, &text))
+    if (!cgroup_read(id, controller, name, &text))
         return 0;
     struct str rest = buf_str(&text);
     while (rest.ptr != NULL) {
@@ -82,33 +81,10 @@ static uint64_t read_key(const char *id, const char *controller, const char *nam
     return 0;
 }
 
-bool cgroup_usage(const char *id, struct runtime_usage *ret, struct err *err)
-{
-    AUTO(buf_done) struct buf text = {0};
-    bool v2 = cgroup_is_v2();
-    uint64_t used, cache;
-
-    if (!read_file(id, "pids", "pids.current", &text))
-        return err_set(err, ERR_NOT_FOUND, "instance '%s' has no control group", id);
-    ret->pids = (uint32_t)read_number(id, "pids", "pids.current");
-    if (v2) {
-        ret->cpu_ns = read_key(id, "cpu", "cpu.stat", "usage_usec") * 1000;
-        used = read_number(id, "memory", "memory.current");
-        cache = read_key(id, "memory", "memory.stat", "inactive_file");
-    } else {
-        ret->cpu_ns = read_number(id, "cpuacct", "cpuacct.usage");
-        used = read_number(id, "memory", "memory.usage_in_bytes");
-        cache = read_key(id, "memory", "memory.stat", "total_inactive_file");
-    }
-    /* Page cache that goes away when memory is wanted is not counted, as others do it. */
-    ret->memory_bytes = used - MIN(used, cache);
-    return true;
-}
-
 bool cgroup_was_out_of_memory(const char *id)
 {
-    return read_key(id, "memory", cgroup_is_v2() ? "memory.events" : "memory.oom_control",
-                    "oom_kill") > 0;
+    return cgroup_read_key(id, "memory", cgroup_is_v2() ? "memory.events" : "memory.oom_control",
+                           "oom_kill") > 0;
 }
 
 /* A process that the kernel does not let go within the time is left. */
@@ -129,7 +105,7 @@ static void kill_all(const char *id)
         uint64_t pid;
         bool any = false;
 
-        if (!read_file(id, "pids", "cgroup.procs", &text))
+        if (!cgroup_read(id, "pids", "cgroup.procs", &text))
             return;
         for (struct str rest = str_trim(buf_str(&text)); rest.ptr != NULL && rest.len > 0;)
             if (str_to_u64(str_cut(&rest, '\n'), INT32_MAX, &pid) && pid > 0) {

@@ -31,6 +31,17 @@ struct creation {
     void *arg;
 };
 
+/* runc writes 'time="..." level=error msg="..."': what stands in the last quotes. */
+static struct str log_message(struct str line)
+{
+    struct str start = STR("msg=\"");
+
+    for (size_t i = 0; i + start.len < line.len; i++)
+        if (str_starts(str_sub(line, i, line.len), start))
+            return str_sub(line, i + start.len, line.len - i - start.len - 1);
+    return line;
+}
+
 bool conmon_parse_report(const char *text, size_t len, pid_t *ret, struct err *err)
 {
     AUTO(json_unref) json_t *report = NULL;
@@ -48,6 +59,7 @@ bool conmon_parse_report(const char *text, size_t len, pid_t *ret, struct err *e
     for (size_t i = 0; i < message.len; i++)
         if (message.ptr[i] == '\n' && i + 1 < message.len)
             message = str_sub(message, i + 1, message.len), i = 0;
+    message = log_message(message);
     return err_set(err, ERR_PROGRAM, "the OCI runtime cannot create the instance: " STR_FMT,
                    (int)MIN(message.len, 600U), message.ptr);
 }

@@ -96,28 +96,12 @@ host_image_find(struct runtime *runtime, const struct compose_service *service, 
     static const struct runtime_image plain = {0};
     const struct host *host = host_of(runtime);
     AUTO(arena_done) struct arena arena = {0};
+    const struct recipe *recipe;
     const char *version;
 
-    if (service->build.present || service->image == NULL) {
-        if (service->x.host.present)
-            return &plain;
-        err_set(err, ERR_NOT_FOUND,
-                "service '%s' is built from a Dockerfile, which the host runtime cannot do; add "
-                "x-ishizue.host with build and command",
-                service->name);
+    if (!recipes_match(&host->recipes, service, &arena, &recipe, &version, err))
         return NULL;
-    }
-    const struct recipe *recipe = recipes_find(&host->recipes, service->image);
-    if (recipe != NULL)
-        return recipe_find_version(recipe, service->image, &arena, &version, err) ? &recipe->image
-                                                                                  : NULL;
-    if (service->x.host.present)
-        return &plain;
-    err_set(err, ERR_NOT_FOUND,
-            "no recipe stands in for the image '%s' of service '%s'; add x-ishizue.host with a "
-            "command, or an image's recipe to the images folder",
-            service->image, service->name);
-    return NULL;
+    return recipe == NULL ? &plain : &recipe->image;
 }
 
 /* conmon writes to a temporary name and renames. One for an instance that is not there is left over
@@ -193,6 +177,7 @@ static void host_free(struct runtime *runtime)
         return;
     struct host *host = host_of(runtime);
     ending_forget_all(host);
+    VEC_DONE(&host->takers);
     if (watch_is_active(&host->exits)) {
         int fd = host->exits.fd;
         watch_remove(host->loop, &host->exits);
@@ -213,16 +198,25 @@ static const struct runtime_ops host_ops = {
     .image_find = host_image_find,
     .build_key = build_key,
     .build = build_start,
+    .build_cancel = build_cancel,
     .start = instance_start,
+    .create = instance_create,
+    .begin = instance_begin,
+    .pause = instance_pause,
+    .attach = instance_attach,
     .signal = instance_signal,
     .remove = instance_remove,
     .inspect = instance_inspect,
     .usage = instance_usage,
     .list = instance_list,
+    .processes = processes_read,
+    .stand_in = stand_in_find,
+    .trees_remove = trees_remove,
     .exec = exec_run,
     .exec_argv = exec_argv,
     .log_reopen = instance_log_reopen,
     .network_apply = network_apply,
+    .names_apply = names_apply,
     .free = host_free,
 };
 
@@ -244,6 +238,7 @@ struct runtime *host_runtime_new(const struct runtime_config *config, struct err
 
     host->runtime.ops = &host_ops;
     list_init(&host->endings);
+    list_init(&host->builds);
     host->loop = config->loop;
     host->on_exit = config->on_exit;
     host->arg = config->arg;

@@ -9,6 +9,7 @@
  *     <state_dir>/trees/<system>/<service>/<key>/   built trees, <key>.deps names the layer below
  *     <state_dir>/cache/<system>/         HOME of build steps
  *     <run_dir>/instances/<id>/           the OCI bundle: config.json, rootfs/, pid, started
+ *     <run_dir>/instances/<id>/pinned/    a tmpfs: secrets, configs, folders within volumes
  *     <run_dir>/mask/                     overlay layer that hides the machine's own things
  *     <run_dir>/netns/<id>                the instance's network namespace
  *     <run_dir>/exits/<id>                exit status, written by conmon
@@ -16,9 +17,12 @@
  */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/list.h"
+#include "base/vec.h"
 #include "io/loop.h"
 #include "runtime/recipe.h"
 #include "runtime/runtime.h"
@@ -35,8 +39,11 @@ struct host {
     const char *oci;      /* path of runc or crun */
     const char *conmon;
     struct recipes recipes;
-    struct watch exits;  /* inotify on <run_dir>/exits */
-    struct list endings; /* struct ending: first processes that are watched */
+    struct watch exits;         /* inotify on <run_dir>/exits */
+    struct list endings;        /* struct ending: first processes that are watched */
+    struct list builds;         /* struct build: those under way */
+    VEC(struct in_addr) takers; /* who took traffic at the last network_apply() */
+    bool applied;               /* there was one */
     runtime_exit_fn *on_exit;
     void *arg;
 };
@@ -64,6 +71,10 @@ const char *host_find_program(struct arena *arena, const char *name);
 /* instance.c: the operations of the table that are about one instance. */
 bool instance_start(struct runtime *runtime, const struct instance_spec *spec,
                     runtime_done_fn *done, void *arg, struct err *err);
+bool instance_create(struct runtime *runtime, const struct instance_spec *spec,
+                     runtime_done_fn *done, void *arg, struct err *err);
+bool instance_begin(struct runtime *runtime, const char *id, runtime_done_fn *done, void *arg,
+                    struct err *err);
 bool instance_signal(struct runtime *runtime, const char *id, int signo, struct err *err);
 bool instance_remove(struct runtime *runtime, const char *id, runtime_done_fn *done, void *arg,
                      struct err *err);
@@ -72,7 +83,12 @@ bool instance_inspect(struct runtime *runtime, const char *id, struct runtime_st
 bool instance_usage(struct runtime *runtime, const char *id, struct runtime_usage *ret,
                     struct err *err);
 bool instance_list(struct runtime *runtime, runtime_list_fn *fn, void *arg, struct err *err);
+/* instance_status.c */
 bool instance_log_reopen(struct runtime *runtime, const char *id, struct err *err);
+bool instance_pause(struct runtime *runtime, const char *id, bool paused, runtime_done_fn *done,
+                    void *arg, struct err *err);
+bool instance_attach(struct runtime *runtime, const char *id, struct arena *arena,
+                     struct runtime_attach *ret, struct err *err);
 
 /* exec.c */
 bool exec_run(struct runtime *runtime, const char *id, const struct compose_texts *argv,
@@ -86,6 +102,24 @@ bool build_key(struct runtime *runtime, const struct build_spec *spec, struct ar
                const char **ret_tree, bool *ret_ready, struct err *err);
 bool build_start(struct runtime *runtime, const struct build_spec *spec, const char *tree,
                  runtime_output_fn *output, runtime_done_fn *done, void *arg, struct err *err);
+void build_cancel(struct runtime *runtime, const char *tree);
 
 /* network.c */
 bool network_apply(struct runtime *runtime, const struct runtime_network *wanted, struct err *err);
+struct netns_link;
+/* What the file says about the interface of <service>. */
+void network_describe(const struct compose_service *service, struct arena *arena,
+                      struct netns_link *ret);
+
+/* names.c */
+bool names_apply(struct runtime *runtime, const struct instance_spec *spec, struct err *err);
+
+/* processes.c */
+bool processes_read(struct runtime *runtime, const char *id, struct arena *arena,
+                    struct runtime_process **ret, size_t *ret_count, struct err *err);
+
+/* stand_in.c */
+bool stand_in_find(struct runtime *runtime, const struct compose_service *service,
+                   struct arena *arena, struct runtime_stand_in *ret, struct err *err);
+bool trees_remove(struct runtime *runtime, const char *system, runtime_done_fn *done, void *arg,
+                  struct err *err);

@@ -21,16 +21,18 @@
 #include "runtime/cgroup.h"
 #include "runtime/conmon.h"
 #include "runtime/ending.h"
+#include "runtime/first_process.h"
 #include "runtime/host_priv.h"
 #include "runtime/prepare.h"
 
-enum { OCI_TIMEOUT_MS = 30000, OUTPUT_MAX = 4096, STATUS_UNKNOWN = 255 };
+enum { OCI_TIMEOUT_MS = 30000, OUTPUT_MAX = 4096 };
 
 /* One start or remove under way. */
 struct operation {
     struct host *host;
     char id[RUNTIME_ID_MAX + 1];
     struct buf output; /* of the OCI runtime */
+    bool only_create;  /* begin() comes later */
     bool failed;       /* a start that is being undone because of <err> */
     struct err err;
     runtime_done_fn *done;
@@ -81,56 +83,6 @@ static bool run_oci(struct operation *operation, const char *verb, const char *f
     return child_start(host->loop, &spec, err) != NULL;
 }
 
-/* The first process of an instance: its id and when it began, so that another process with the
- * same id is not taken for it. */
-struct process {
-    pid_t pid;
-    uint64_t start_ticks;
-};
-
-/* Field 22 of /proc/<pid>/stat, counted from behind the name, which may hold anything. */
-static bool read_start_ticks(pid_t pid, uint64_t *ret)
-{
-    AUTO(arena_done) struct arena arena = {0};
-    AUTO(buf_done) struct buf text = {0};
-    struct err ignored;
-
-    if (!file_read(arena_printf(&arena, "/proc/%d/stat", (int)pid), 4096, &text, &ignored))
-        return false;
-    struct str rest = str_sub(buf_str(&text), str_find_last(buf_str(&text), ')') + 2, text.len);
-    struct str field = str_cut(&rest, ' ');
-    if (str_is(field, "Z") || str_is(field, "X"))
-        return false;
-    for (int i = 3; i < 22 && rest.ptr != NULL; i++)
-        field = str_cut(&rest, ' ');
-    return str_to_u64(field, UINT64_MAX, ret);
-}
-
-/* From the file <name>, "pid ticks". */
-static bool read_process(const struct host *host, const char *id, const char *name,
-                         struct process *ret)
-{
-    AUTO(arena_done) struct arena arena = {0};
-    AUTO(buf_done) struct buf text = {0};
-    struct err ignored;
-    uint64_t pid;
-
-    if (!file_read(host_run_path(host, &arena, id, name), 64, &text, &ignored))
-        return false;
-    struct str rest = str_trim(buf_str(&text));
-    if (!str_to_u64(str_cut(&rest, ' '), INT32_MAX, &pid) ||
-        !str_to_u64(rest, UINT64_MAX, &ret->start_ticks))
-        return false;
-    ret->pid = (pid_t)pid;
-    return true;
-}
-
-static bool is_alive(const struct process *process)
-{
-    uint64_t ticks;
-    return read_start_ticks(process->pid, &ticks) && ticks == process->start_ticks;
-}
-
 static void on_deleted(void *arg, int exit_status, bool timed_out)
 {
     struct operation *operation = arg;
@@ -155,18 +107,10 @@ static void give_up(struct operation *operation)
         on_deleted(operation, 0, false);
 }
 
-/* The descriptor holds on to the process before its start time is looked at. */
-static int open_process(const struct process *process)
-{
-    AUTO(fd_close) int fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
-
-    return fd >= 0 && is_alive(process) ? TAKE_FD(fd) : -1;
-}
-
 static void watch_end(struct host *host, const char *id)
 {
-    struct process process;
-    int fd = read_process(host, id, "started", &process) ? open_process(&process) : -1;
+    struct first_process process;
+    int fd = first_process_read(host, id, "started", &process) ? first_process_open(&process) : -1;
 
     if (fd >= 0)
         ending_watch(host, id, fd);
@@ -180,10 +124,11 @@ static void end_started(struct operation *operation)
     AUTO(arena_done) struct arena arena = {0};
     const char *id = arena_text(&arena, operation->id);
     const char *exit_file = host_exit_path(host, &arena, id);
-    struct process process;
+    struct first_process process;
 
     bool has_exit = file_exists(exit_file); /* looked at first: a true one comes after the end */
-    bool runs = read_process(host, id, "started", &process) && is_alive(&process);
+    bool runs =
+        first_process_read(host, id, "started", &process) && first_process_is_alive(&process);
     if (has_exit && runs)
         (void)unlink(exit_file);
     if (runs)
@@ -223,19 +168,24 @@ static void on_created(void *arg, pid_t pid, const struct err *err)
 
     if (err != NULL)
         operation->err = *err;
-    else if (!read_start_ticks(pid, &ticks))
+    else if (!first_process_start_ticks(pid, &ticks))
         err_set(&operation->err, ERR_PROGRAM, "the instance ended before it was started");
     else if (file_write(
                  path,
                  str_of(arena_printf(&arena, "%d %llu\n", (int)pid, (unsigned long long)ticks)),
-                 0600, &operation->err) &&
-             run_oci(operation, "start", NULL, on_started, &operation->err))
-        return;
+                 0600, &operation->err)) {
+        if (operation->only_create) {
+            operation_end(operation, NULL);
+            return;
+        }
+        if (run_oci(operation, "start", NULL, on_started, &operation->err))
+            return;
+    }
     give_up(operation);
 }
 
-bool instance_start(struct runtime *runtime, const struct instance_spec *spec,
-                    runtime_done_fn *done, void *arg, struct err *err)
+static bool create(struct runtime *runtime, const struct instance_spec *spec, bool only_create,
+                   runtime_done_fn *done, void *arg, struct err *err)
 {
     struct host *host = host_of(runtime);
     AUTO(arena_done) struct arena arena = {0};
@@ -260,6 +210,7 @@ bool instance_start(struct runtime *runtime, const struct instance_spec *spec,
         .stdin_open = spec->service->stdin_open,
     };
     struct operation *operation = operation_new(host, spec->id, done, arg);
+    operation->only_create = only_create;
     if (conmon_start(host->loop, &conmon, on_created, operation, err))
         return true;
     struct err ignored;
@@ -268,21 +219,33 @@ bool instance_start(struct runtime *runtime, const struct instance_spec *spec,
     return false;
 }
 
-bool instance_signal(struct runtime *runtime, const char *id, int signo, struct err *err)
+bool instance_start(struct runtime *runtime, const struct instance_spec *spec,
+                    runtime_done_fn *done, void *arg, struct err *err)
 {
-    const struct host *host = host_of(runtime);
-    struct process process;
+    return create(runtime, spec, false, done, arg, err);
+}
+
+bool instance_create(struct runtime *runtime, const struct instance_spec *spec,
+                     runtime_done_fn *done, void *arg, struct err *err)
+{
+    return create(runtime, spec, true, done, arg, err);
+}
+
+bool instance_begin(struct runtime *runtime, const char *id, runtime_done_fn *done, void *arg,
+                    struct err *err)
+{
+    struct host *host = host_of(runtime);
+    struct first_process process;
 
     if (!host_check_id(id, err))
         return false;
-    if (!read_process(host, id, "started", &process))
-        return err_set(err, ERR_NOT_FOUND, "instance '%s' does not run", id);
-    AUTO(fd_close) int pidfd = open_process(&process);
-    if (pidfd < 0)
-        return err_set(err, ERR_NOT_FOUND, "instance '%s' does not run", id);
-    if (syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) != 0)
-        return err_sys(err, "cannot send signal %d to instance '%s'", signo, id);
-    return true;
+    if (!first_process_read(host, id, "created", &process))
+        return err_set(err, ERR_NOT_FOUND, "instance '%s' was not created", id);
+    struct operation *operation = operation_new(host, id, done, arg);
+    if (run_oci(operation, "start", NULL, on_started, err))
+        return true;
+    free(operation);
+    return false;
 }
 
 bool instance_remove(struct runtime *runtime, const char *id, runtime_done_fn *done, void *arg,
@@ -300,64 +263,6 @@ bool instance_remove(struct runtime *runtime, const char *id, runtime_done_fn *d
         return true;
     free(operation);
     return false;
-}
-
-/* Fills <ret> from the file that conmon left; false when there is none. */
-static bool read_exit(const struct host *host, const char *id, struct runtime_status *ret)
-{
-    AUTO(arena_done) struct arena arena = {0};
-    AUTO(buf_done) struct buf text = {0};
-    const char *path = host_exit_path(host, &arena, id);
-    struct stat st;
-    struct err ignored;
-    uint64_t status;
-
-    if (stat(path, &st) != 0 || !file_read(path, 64, &text, &ignored))
-        return false;
-    if (!str_to_u64(str_trim(buf_str(&text)), 255, &status))
-        status = STATUS_UNKNOWN;
-    ret->state = RUNTIME_EXITED;
-    ret->exit_status = (int)status;
-    ret->exited_wall_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-    ret->out_of_memory = cgroup_was_out_of_memory(id);
-    return true;
-}
-
-bool instance_inspect(struct runtime *runtime, const char *id, struct runtime_status *ret,
-                      struct err *err)
-{
-    const struct host *host = host_of(runtime);
-    AUTO(arena_done) struct arena arena = {0};
-    struct process process;
-
-    if (!host_check_id(id, err))
-        return false;
-    *ret = (struct runtime_status){.state = RUNTIME_ABSENT};
-    if (read_process(host, id, "started", &process)) {
-        if (read_exit(host, id, ret))
-            return true;
-        if (is_alive(&process)) {
-            ret->state = RUNTIME_RUNNING;
-            ret->pid = process.pid;
-            return true;
-        }
-        /* conmon may be about to write it; when conmon is gone too nobody will. */
-        ret->state = RUNTIME_EXITED;
-        ret->exit_status = STATUS_UNKNOWN;
-        ret->out_of_memory = cgroup_was_out_of_memory(id);
-        return true;
-    }
-    if (file_exists(host_state_path(host, &arena, id, NULL)) ||
-        file_exists(host_run_path(host, &arena, id, NULL)))
-        ret->state = RUNTIME_CREATED;
-    return true;
-}
-
-bool instance_usage(struct runtime *runtime, const char *id, struct runtime_usage *ret,
-                    struct err *err)
-{
-    (void)runtime;
-    return host_check_id(id, err) && cgroup_usage(id, ret, err);
 }
 
 /* Asked once, by a daemon that has just begun: from here on the ends of what runs are noticed. */
@@ -379,18 +284,4 @@ bool instance_list(struct runtime *runtime, runtime_list_fn *fn, void *arg, stru
         }
     (void)closedir(dir);
     return true;
-}
-
-bool instance_log_reopen(struct runtime *runtime, const char *id, struct err *err)
-{
-    const struct host *host = host_of(runtime);
-    AUTO(arena_done) struct arena arena = {0};
-
-    if (!host_check_id(id, err))
-        return false;
-    const char *path = host_run_path(host, &arena, id, "ctl");
-    AUTO(fd_close) int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(err, "cannot reach the log writer of instance '%s'", id);
-    return file_write_fd(fd, STR("2 0 0\n"), err); /* conmon's "reopen the log" */
 }

@@ -98,29 +98,44 @@ static bool find_index(const char *name, int *ret, struct err *err)
     return *ret > 0 ? true : err_sys(err, "no network interface '%s'", name);
 }
 
-bool netlink_add_veth(int fd, const char *name, const char *peer, int peer_netns, uint32_t mtu,
-                      struct err *err)
+bool netlink_add_veth(int fd, const struct netlink_veth *veth, struct err *err)
 {
     struct request request;
     struct ifinfomsg *info =
         request_start(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof *info);
     info->ifi_family = AF_UNSPEC;
-    request_add(&request, IFLA_IFNAME, name, strlen(name) + 1);
-    if (mtu > 0)
-        request_add(&request, IFLA_MTU, &mtu, sizeof mtu);
+    request_add(&request, IFLA_IFNAME, veth->name, strlen(veth->name) + 1);
+    if (veth->mac != NULL)
+        request_add(&request, IFLA_ADDRESS, veth->mac, NETLINK_MAC_BYTES);
+    if (veth->mtu > 0)
+        request_add(&request, IFLA_MTU, &veth->mtu, sizeof veth->mtu);
     struct rtattr *link = request_add(&request, IFLA_LINKINFO, NULL, 0);
     request_add(&request, IFLA_INFO_KIND, "veth", 4);
     struct rtattr *data = request_add(&request, IFLA_INFO_DATA, NULL, 0);
     struct rtattr *other =
         request_add(&request, VETH_INFO_PEER, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
-    request_add(&request, IFLA_IFNAME, peer, strlen(peer) + 1);
-    request_add(&request, IFLA_NET_NS_FD, &peer_netns, sizeof peer_netns);
-    if (mtu > 0)
-        request_add(&request, IFLA_MTU, &mtu, sizeof mtu);
+    request_add(&request, IFLA_IFNAME, veth->peer, strlen(veth->peer) + 1);
+    request_add(&request, IFLA_NET_NS_FD, &veth->peer_netns, sizeof veth->peer_netns);
+    if (veth->mtu > 0)
+        request_add(&request, IFLA_MTU, &veth->mtu, sizeof veth->mtu);
     request_end_nested(&request, other);
     request_end_nested(&request, data);
     request_end_nested(&request, link);
-    return request_finish(fd, &request, 0, "make the network interface", name, err);
+    return request_finish(fd, &request, 0, "make the network interface", veth->name, err);
+}
+
+bool netlink_add_alias(int fd, const char *name, const char *alias, struct err *err)
+{
+    struct request request;
+    struct ifinfomsg *info =
+        request_start(&request, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL, sizeof *info);
+
+    if (!find_index(name, &info->ifi_index, err))
+        return false;
+    struct rtattr *list = request_add(&request, IFLA_PROP_LIST | NLA_F_NESTED, NULL, 0);
+    request_add(&request, IFLA_ALT_IFNAME, alias, strlen(alias) + 1);
+    request_end_nested(&request, list);
+    return request_finish(fd, &request, EEXIST, "name the network interface", alias, err);
 }
 
 bool netlink_remove_link(int fd, const char *name, struct err *err)

@@ -12,12 +12,21 @@
 
 struct err;
 
+enum { NETLINK_MAC_BYTES = 6 };
+
 /* -1 on failure. */
 int netlink_open(struct err *err);
 
-/* A veth pair: <name> here, <peer> in the namespace <peer_netns>; <mtu> 0: the default. */
-MUST_CHECK bool netlink_add_veth(int fd, const char *name, const char *peer, int peer_netns,
-                                 uint32_t mtu, struct err *err);
+struct netlink_veth {
+    const char *name; /* here */
+    const char *peer; /* in the namespace <peer_netns> */
+    int peer_netns;
+    uint32_t mtu;       /* 0: the default */
+    const uint8_t *mac; /* six bytes, of <name>; NULL: any */
+};
+MUST_CHECK bool netlink_add_veth(int fd, const struct netlink_veth *veth, struct err *err);
+/* Another name for <name>, ip-link(8) `altname`. */
+MUST_CHECK bool netlink_add_alias(int fd, const char *name, const char *alias, struct err *err);
 /* Not there is success. */
 MUST_CHECK bool netlink_remove_link(int fd, const char *name, struct err *err);
 MUST_CHECK bool netlink_set_up(int fd, const char *name, struct err *err);

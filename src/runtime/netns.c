@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -17,8 +18,7 @@
 #include "base/file.h"
 #include "runtime/netlink.h"
 #include "runtime/netns.h"
-
-static const char gateway_text[] = "169.254.1.1";
+#include "runtime/runtime.h"
 
 bool netns_interface_name(const char *address, char *ret)
 {
@@ -49,6 +49,17 @@ bool netns_prepare_machine(struct err *err)
     return write_sysctl("/proc/sys/net/ipv4/ip_forward", "1\n", err);
 }
 
+bool netns_allow_loopback(const char *address, struct err *err)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    char name[NETNS_NAME_BYTES];
+
+    if (!netns_interface_name(address, name))
+        return err_set(err, ERR_INVALID, "'%s' is no IPv4 address", address);
+    const char *path = arena_printf(&arena, "/proc/sys/net/ipv4/conf/%s/route_localnet", name);
+    return !file_exists(path) || write_sysctl(path, "1\n", err); /* not there: it has just gone */
+}
+
 /* Of the interface of the default route; 0 when there is none. */
 static uint32_t default_mtu(void)
 {
@@ -71,40 +82,98 @@ static uint32_t default_mtu(void)
     return 0;
 }
 
-/* In the new namespace. Programs may listen on ports below 1024, as in Docker; eth0 has no IPv6
- * address, not even a link-local one, by which it could talk to the machine. */
-static bool set_up_inside(int machine, const char *name, const char *address, uint32_t mtu,
-                          struct err *err)
+bool netns_parse_mac(const char *text, uint8_t *ret)
 {
-    AUTO(fd_close) int fd = netlink_open(err);
-    struct in_addr own, gateway;
+    static const char digits[] = "0123456789abcdef";
+    uint8_t bytes[NETLINK_MAC_BYTES] = {0};
 
-    (void)inet_pton(AF_INET, address, &own);
-    (void)inet_pton(AF_INET, gateway_text, &gateway);
-    return fd >= 0 && write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0\n", err) &&
-           netlink_set_up(fd, "lo", err) && netlink_add_veth(fd, "eth0", name, machine, mtu, err) &&
-           (!file_exists("/proc/sys/net/ipv6/conf/eth0") ||
-            write_sysctl("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1\n", err)) &&
-           netlink_add_address(fd, "eth0", own, false, err) && netlink_set_up(fd, "eth0", err) &&
-           netlink_add_default_route(fd, "eth0", gateway, err);
+    if (strlen(text) != 3 * sizeof bytes - 1)
+        return false;
+    for (size_t i = 0; i < 3 * sizeof bytes - 1; i++) {
+        const char *digit = strchr(digits, tolower((unsigned char)text[i]));
+        if (i % 3 == 2 ? text[i] != ':' && text[i] != '-' : digit == NULL)
+            return false;
+        if (i % 3 != 2)
+            bytes[i / 3] = (uint8_t)(bytes[i / 3] << 4 | (uint8_t)(digit - digits));
+    }
+    if ((bytes[0] & 1) != 0)
+        return false; /* of a group */
+    memcpy(ret, bytes, sizeof bytes);
+    return true;
 }
 
-static bool make_inside(const char *path, const char *name, const char *address, uint32_t mtu,
-                        struct err *err)
+bool netns_check_interface(const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)name[i]) && strchr("._-", name[i]) == NULL)
+            return false;
+    return len > 0 && len < IFNAMSIZ && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           strcmp(name, "lo") != 0 && strcmp(name, "all") != 0 && strcmp(name, "default") != 0;
+}
+
+/* What a namespace is being made with. */
+struct making {
+    const struct netns_link *link;
+    const char *path;
+    char peer[NETNS_NAME_BYTES]; /* the machine's end */
+    const char *interface;
+    const uint8_t *mac;
+    uint8_t mac_bytes[NETLINK_MAC_BYTES];
+    uint32_t mtu;
+};
+
+static bool add_interface(int fd, const struct making *making, int machine, struct err *err)
+{
+    struct netlink_veth veth = {.name = making->interface,
+                                .peer = making->peer,
+                                .peer_netns = machine,
+                                .mtu = making->mtu,
+                                .mac = making->mac};
+
+    if (!netlink_add_veth(fd, &veth, err))
+        return false;
+    for (size_t i = 0; i < making->link->other_count; i++)
+        if (!netlink_add_alias(fd, making->interface, making->link->others[i], err))
+            return false;
+    return true;
+}
+
+/* In the new namespace. Programs may listen on ports below 1024, as in Docker; the interface has no
+ * IPv6 address, not even a link-local one, by which it could talk to the machine. */
+static bool set_up_inside(const struct making *making, int machine, struct err *err)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    AUTO(fd_close) int fd = netlink_open(err);
+    const char *name = making->interface;
+    const char *conf = arena_printf(&arena, "/proc/sys/net/ipv6/conf/%s", name);
+    struct in_addr own, gateway;
+
+    (void)inet_pton(AF_INET, making->link->address, &own);
+    (void)inet_pton(AF_INET, RUNTIME_GATEWAY, &gateway);
+    return fd >= 0 && write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0\n", err) &&
+           netlink_set_up(fd, "lo", err) && add_interface(fd, making, machine, err) &&
+           (!file_exists(conf) ||
+            write_sysctl(arena_printf(&arena, "%s/disable_ipv6", conf), "1\n", err)) &&
+           netlink_add_address(fd, name, own, false, err) && netlink_set_up(fd, name, err) &&
+           netlink_add_default_route(fd, name, gateway, err);
+}
+
+static bool make_inside(const struct making *making, struct err *err)
 {
     AUTO(fd_close) int machine = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
     if (machine < 0 || unshare(CLONE_NEWNET) != 0)
         return err_sys(err, "cannot make a network namespace");
-    if (mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) != 0)
-        return err_sys(err, "cannot keep the network namespace at '%s'", path);
-    return set_up_inside(machine, name, address, mtu, err);
+    if (mount("/proc/self/ns/net", making->path, NULL, MS_BIND, NULL) != 0)
+        return err_sys(err, "cannot keep the network namespace at '%s'", making->path);
+    return set_up_inside(making, machine, err);
 }
 
 /* A process of its own goes into the new namespace, so that this one never leaves the machine's.
  * What it says on the pipe is the error; nothing means done. */
-static bool run_inside(const char *path, const char *name, const char *address, uint32_t mtu,
-                       struct err *err)
+static bool run_inside(const struct making *making, struct err *err)
 {
     AUTO(buf_done) struct buf told = {0};
     int ends[2];
@@ -113,7 +182,7 @@ static bool run_inside(const char *path, const char *name, const char *address, 
         return err_sys(err, "cannot create a pipe");
     pid_t pid = fork();
     if (pid == 0) {
-        if (!make_inside(path, name, address, mtu, err))
+        if (!make_inside(making, err))
             (void)!write(ends[1], err->text, strlen(err->text));
         _exit(0);
     }
@@ -136,28 +205,44 @@ static bool set_up_machine(int fd, const char *name, const char *address, struct
     struct in_addr other, gateway;
 
     (void)inet_pton(AF_INET, address, &other);
-    (void)inet_pton(AF_INET, gateway_text, &gateway);
+    (void)inet_pton(AF_INET, RUNTIME_GATEWAY, &gateway);
     return (!file_exists(ipv6) || write_sysctl(ipv6, "1\n", err)) &&
            netlink_add_address(fd, name, gateway, true, err) && netlink_set_up(fd, name, err) &&
            netlink_add_host_route(fd, name, other, gateway, err);
 }
 
-bool netns_make(const char *path, const char *address, struct err *err)
+static bool plan(struct making *making, struct err *err)
 {
-    char name[NETNS_NAME_BYTES];
+    const struct netns_link *link = making->link;
 
-    if (!netns_interface_name(address, name))
-        return err_set(err, ERR_INVALID, "'%s' is no IPv4 address", address);
-    if (!netns_remove(path, address, err))
+    making->interface = link->interface == NULL ? "eth0" : link->interface;
+    making->mtu = default_mtu();
+    if (!netns_interface_name(link->address, making->peer))
+        return err_set(err, ERR_INVALID, "'%s' is no IPv4 address", link->address);
+    if (!netns_check_interface(making->interface))
+        return err_set(err, ERR_INVALID, "'%s' is no name of an interface", making->interface);
+    if (link->mac == NULL)
+        return true;
+    if (!netns_parse_mac(link->mac, making->mac_bytes))
+        return err_set(err, ERR_INVALID, "'%s' is no address of an interface", link->mac);
+    making->mac = making->mac_bytes;
+    return true;
+}
+
+bool netns_make(const char *path, const struct netns_link *link, struct err *err)
+{
+    struct making making = {.link = link, .path = path};
+
+    if (!plan(&making, err) || !netns_remove(path, link->address, err))
         return false;
     AUTO(fd_close) int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0)
         return err_sys(err, "cannot create '%s'", path);
     AUTO(fd_close) int fd = netlink_open(err);
-    if (fd < 0 || !run_inside(path, name, address, default_mtu(), err) ||
-        !set_up_machine(fd, name, address, err)) {
+    if (fd < 0 || !run_inside(&making, err) ||
+        !set_up_machine(fd, making.peer, link->address, err)) {
         struct err ignored;
-        (void)!netns_remove(path, address, &ignored);
+        (void)!netns_remove(path, link->address, &ignored);
         return false;
     }
     return true;

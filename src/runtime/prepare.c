@@ -2,18 +2,19 @@
 #include "base/base.h"
 
 #include <errno.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "runtime/bundle.h"
+#include "runtime/capabilities.h"
 #include "runtime/cgroup.h"
 #include "runtime/host_priv.h"
 #include "runtime/layers.h"
 #include "runtime/netns.h"
 #include "runtime/ownership.h"
+#include "runtime/pinned.h"
 #include "runtime/prepare.h"
 #include "runtime/rootfs.h"
 #include "json/json.h"
@@ -23,15 +24,6 @@ enum { FILES_MAX = 524288 }; /* RLIMIT_NOFILE of an instance where the machine a
 static const char *netns_path(const struct host *host, struct arena *arena, const char *id)
 {
     return arena_printf(arena, "%s/netns/%s", host->run_dir, id);
-}
-
-static uint64_t files_max(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return 1024;
-    return MIN((uint64_t)limit.rlim_max, (uint64_t)FILES_MAX);
 }
 
 /* `init: true`: a small first process that reaps orphans and passes signals on. */
@@ -50,32 +42,83 @@ static bool find_init(const struct instance_spec *spec, struct arena *arena, con
     return true;
 }
 
-static bool bundle_for(struct host *host, const struct instance_spec *spec, struct arena *arena,
-                       struct bundle *ret, struct err *err)
+/* What of another instance is shared: its network (`net`), or its `pid` or `ipc` namespace. */
+static bool find_namespace(struct host *host, const char *id, const char *type, struct arena *arena,
+                           const char **ret, struct err *err)
 {
-    const struct compose_service *service = spec->service;
-    const char *mode = service->network_mode == NULL ? "" : service->network_mode;
+    struct runtime_status status;
+
+    *ret = NULL;
+    if (id == NULL)
+        return true;
+    if (!instance_inspect(&host->runtime, id, &status, err))
+        return false;
+    if (status.state != RUNTIME_RUNNING)
+        return err_set(err, ERR_NOT_FOUND,
+                       "instance '%s' does not run, so its %s namespace cannot be shared", id,
+                       type);
+    *ret = arena_printf(arena, "/proc/%d/ns/%s", (int)status.pid, type);
+    return true;
+}
+
+static bool find_namespaces(struct host *host, struct arena *arena, struct bundle *ret,
+                            struct err *err)
+{
+    const struct instance_spec *spec = ret->spec;
+
+    if (!find_namespace(host, spec->joins_pid, "pid", arena, &ret->pid_namespace, err) ||
+        !find_namespace(host, spec->joins_ipc, "ipc", arena, &ret->ipc_namespace, err))
+        return false;
+    if (spec->joins != NULL)
+        return find_namespace(host, spec->joins, "net", arena, &ret->netns, err);
+    ret->netns = spec->address == NULL ? NULL : netns_path(host, arena, spec->id);
+    return true;
+}
+
+static bool find_recipe(struct host *host, struct arena *arena, struct bundle *ret, struct err *err)
+{
+    const struct compose_service *service = ret->spec->service;
+
+    if (service->image != NULL && !service->build.present)
+        ret->recipe = recipes_find(&host->recipes, service->image);
+    return ret->recipe == NULL ||
+           recipe_find_version(ret->recipe, service->image, arena, &ret->version, err);
+}
+
+/* The rights that the file gives, as far as they are found on the machine. */
+static bool find_rights(struct arena *arena, struct bundle *ret, struct err *err)
+{
+    const struct compose_isolation *isolation = &ret->spec->service->isolation;
+
+    if (capabilities_of(ret->spec->service, arena, &ret->capabilities, err) &&
+        groups_find(&isolation->group_add, arena, &ret->groups, err) &&
+        devices_find(isolation, arena, &ret->devices, err) &&
+        security_parse(&isolation->security_opt, arena, &ret->security, err) &&
+        (ret->security.profile == NULL ||
+         seccomp_profile_load(ret->security.profile, &ret->capabilities, &ret->seccomp, err)))
+        return true;
+    return err_prefix(err, "services.%s", ret->spec->service->name);
+}
+
+/* <ret>'s seccomp is the caller's, whether it fails or not. */
+static bool bundle_for(struct host *host, const struct instance_spec *spec,
+                       const struct machine *machine, struct arena *arena, struct bundle *ret,
+                       struct err *err)
+{
+    const char *mode = spec->service->network_mode == NULL ? "" : spec->service->network_mode;
 
     *ret = (struct bundle){
         .spec = spec,
         .version = "",
         .images_dir = host->images_dir,
         .rootfs = host_run_path(host, arena, spec->id, "rootfs"),
-        .netns = spec->address == NULL ? NULL : netns_path(host, arena, spec->id),
+        .machine = machine,
         .no_network = spec->address == NULL && strcmp(mode, "none") == 0,
         .cgroup_path = arena_printf(arena, "/ishizue/%s", spec->id),
-        .cgroup_v2 = cgroup_is_v2(),
-        .has_memory = cgroup_has("memory"),
-        .has_cpu = cgroup_has("cpu"),
-        .has_pids = cgroup_has("pids"),
-        .files_max = files_max(),
+        .files_max = MIN(machine->limits_max[RLIMIT_NOFILE], (uint64_t)FILES_MAX),
     };
-    if (service->image != NULL && !service->build.present)
-        ret->recipe = recipes_find(&host->recipes, service->image);
-    if (ret->recipe != NULL &&
-        !recipe_find_version(ret->recipe, service->image, arena, &ret->version, err))
-        return false;
-    return find_init(spec, arena, &ret->init_program, err);
+    return find_recipe(host, arena, ret, err) && find_namespaces(host, arena, ret, err) &&
+           find_rights(arena, ret, err) && find_init(spec, arena, &ret->init_program, err);
 }
 
 static bool prepare_root(struct host *host, const struct bundle *bundle, struct arena *arena,
@@ -85,13 +128,14 @@ static bool prepare_root(struct host *host, const struct bundle *bundle, struct 
     const char *upper = host_state_path(host, arena, spec->id, "upper");
     struct layers layers = {0};
     struct rootfs_names names = {
-        .user = bundle_user(bundle),
+        .user = bundle_user(bundle, arena),
         .uid = spec->uid,
         .home = bundle_home(bundle),
         .hostname = spec->hostname,
         .address = spec->address,
         .hosts = spec->hosts,
         .host_count = spec->host_count,
+        .service = spec->service,
     };
     if (!layers_find(spec->tree, arena, &layers, err))
         return false;
@@ -106,7 +150,7 @@ static bool prepare_root(struct host *host, const struct bundle *bundle, struct 
     for (size_t i = 0; bundle->recipe != NULL && i < bundle->recipe->folders.count; i++)
         if (!rootfs_make_dir(upper, bundle->recipe->folders.items[i], 0755, spec->uid, err))
             return false;
-    return rootfs_mount(&rootfs, err);
+    return groups_write(upper, &bundle->groups, err) && rootfs_mount(&rootfs, err);
 }
 
 /* Sources of bind mounts are made when they are not there; own ones are given to the user. */
@@ -123,6 +167,46 @@ static bool prepare_mounts(const struct bundle *bundle, struct err *err)
     return true;
 }
 
+static const char *pinned_path(const struct host *host, struct arena *arena, const char *id)
+{
+    return host_run_path(host, arena, id, "pinned");
+}
+
+/* The /dev/shm of another instance, which must have been told to share it. */
+static bool find_shared_shm(const struct host *host, const char *id, struct arena *arena,
+                            const char **ret, struct err *err)
+{
+    *ret = pinned_shm_path(pinned_path(host, arena, id), arena);
+    return file_is_dir(*ret) ? true
+                             : err_set(err, ERR_INVALID,
+                                       "ipc: instance '%s' keeps its shared memory to itself; "
+                                       "give its service 'ipc: shareable'",
+                                       id);
+}
+
+static bool prepare_pinned(struct host *host, struct bundle *bundle, struct arena *arena,
+                           struct err *err)
+{
+    const struct instance_spec *spec = bundle->spec;
+    const struct compose_service *service = spec->service;
+    const char *ipc = service->isolation.ipc;
+    uint64_t shm_bytes = service->tuning.shm_size_bytes;
+    const char *shm = NULL;
+
+    if (ipc == NULL || strcmp(ipc, "shareable") != 0)
+        shm_bytes = 0;
+    else if (shm_bytes == 0)
+        shm_bytes = BUNDLE_SHM_BYTES;
+    if (spec->joins_ipc != NULL && !find_shared_shm(host, spec->joins_ipc, arena, &shm, err))
+        return false;
+    if (!pinned_make(pinned_path(host, arena, spec->id), spec, shm_bytes, arena, &bundle->pinned,
+                     err))
+        return false;
+    if (shm != NULL)
+        bundle->pinned.shm = shm;
+    return true;
+}
+
 static bool write_config(struct host *host, const struct bundle *bundle, struct arena *arena,
                          struct err *err)
 {
@@ -132,36 +216,53 @@ static bool write_config(struct host *host, const struct bundle *bundle, struct 
 
     if (!bundle_config(bundle, arena, &config, err))
         return false;
-    json_format(config, true, &text);
+    bundle_format(config, &text);
     return file_write(path, buf_str(&text), 0600, err);
 }
 
 static bool prepare_network(struct host *host, const struct instance_spec *spec,
                             struct arena *arena, struct err *err)
 {
+    struct netns_link link = {.address = spec->address};
+
     if (spec->address == NULL)
         return true;
+    network_describe(spec->service, arena, &link);
     /* The address is needed to remove the machine's end of the link. */
     return file_write(host_run_path(host, arena, spec->id, "address"), str_of(spec->address), 0600,
                       err) &&
-           netns_make(netns_path(host, arena, spec->id), spec->address, err);
+           netns_make(netns_path(host, arena, spec->id), &link, err);
+}
+
+/* Pins come after the sources of mounts are made, and before config.json, which names them. */
+static bool prepare_all(struct host *host, struct bundle *bundle, struct arena *arena,
+                        struct err *err)
+{
+    const struct instance_spec *spec = bundle->spec;
+
+    return file_make_dirs(host_state_path(host, arena, spec->id, NULL), 0700, err) &&
+           file_make_dirs(host_run_path(host, arena, spec->id, NULL), 0700, err) &&
+           prepare_mounts(bundle, err) && prepare_pinned(host, bundle, arena, err) &&
+           prepare_root(host, bundle, arena, err) && write_config(host, bundle, arena, err) &&
+           prepare_network(host, spec, arena, err);
 }
 
 bool prepare(struct host *host, const struct instance_spec *spec, struct err *err)
 {
     AUTO(arena_done) struct arena arena = {0};
+    struct machine machine;
     struct bundle bundle;
     struct err ignored;
 
-    if (!prepare_undo(host, spec->id, err) || !bundle_for(host, spec, &arena, &bundle, err))
+    if (!prepare_undo(host, spec->id, err))
         return false;
-    if (file_make_dirs(host_state_path(host, &arena, spec->id, NULL), 0700, err) &&
-        file_make_dirs(host_run_path(host, &arena, spec->id, NULL), 0700, err) &&
-        prepare_mounts(&bundle, err) && prepare_root(host, &bundle, &arena, err) &&
-        write_config(host, &bundle, &arena, err) && prepare_network(host, spec, &arena, err))
-        return true;
-    (void)!prepare_undo(host, spec->id, &ignored);
-    return false;
+    machine_look(&machine);
+    bool prepared = bundle_for(host, spec, &machine, &arena, &bundle, err) &&
+                    prepare_all(host, &bundle, &arena, err);
+    json_unref(bundle.seccomp);
+    if (!prepared)
+        (void)!prepare_undo(host, spec->id, &ignored);
+    return prepared;
 }
 
 bool prepare_undo(struct host *host, const char *id, struct err *err)
@@ -176,6 +277,8 @@ bool prepare_undo(struct host *host, const char *id, struct err *err)
     cgroup_remove(id);
     if (!netns_remove(netns_path(host, &arena, id), has_address ? buf_text(&address) : NULL, err) ||
         !rootfs_unmount(host_run_path(host, &arena, id, "rootfs"), err) ||
+        /* Before the folder is removed: volumes are mounted there. */
+        !pinned_remove(pinned_path(host, &arena, id), err) ||
         !file_remove_tree(host_run_path(host, &arena, id, NULL), err) ||
         /* What the OCI runtime remembers of an earlier run: it would refuse the id. */
         !file_remove_tree(arena_printf(&arena, "%s/%s", host->oci_root, id), err) ||

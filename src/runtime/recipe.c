@@ -128,6 +128,29 @@ bool recipe_find_version(const struct recipe *recipe, const char *image, struct 
                    image, STR_ARG(wanted), recipe->name, join(&there, arena));
 }
 
+bool recipes_match(const struct recipes *recipes, const struct compose_service *service,
+                   struct arena *arena, const struct recipe **ret, const char **ret_version,
+                   struct err *err)
+{
+    bool built = service->build.present || service->image == NULL;
+
+    *ret_version = "";
+    *ret = built ? NULL : recipes_find(recipes, service->image);
+    if (*ret != NULL)
+        return recipe_find_version(*ret, service->image, arena, ret_version, err);
+    if (service->x.host.present)
+        return true;
+    if (built)
+        return err_set(err, ERR_NOT_FOUND,
+                       "service '%s' is built from a Dockerfile, which the host runtime cannot do; "
+                       "add x-ishizue.host with build and command",
+                       service->name);
+    return err_set(err, ERR_NOT_FOUND,
+                   "no recipe stands in for the image '%s' of service '%s'; add x-ishizue.host "
+                   "with a command, or an image's recipe to the images folder",
+                   service->image, service->name);
+}
+
 bool recipe_parse(struct str text, const char *file, struct arena *arena, struct recipe *ret,
                   struct err *err)
 {

@@ -62,5 +62,11 @@ const struct recipe *recipes_find(const struct recipes *recipes, const char *ima
 MUST_CHECK bool recipe_find_version(const struct recipe *recipe, const char *image,
                                     struct arena *arena, const char **ret, struct err *err);
 
+/* What runs <service>: a recipe and its version, or, with <ret> NULL, its own build or command.
+ * ERR_NOT_FOUND when nothing does. */
+MUST_CHECK bool recipes_match(const struct recipes *recipes, const struct compose_service *service,
+                              struct arena *arena, const struct recipe **ret,
+                              const char **ret_version, struct err *err);
+
 /* <text> with {version} replaced. */
 const char *recipe_expand(struct arena *arena, const char *text, const char *version);

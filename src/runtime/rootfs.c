@@ -31,6 +31,8 @@ static const char *const hidden_in_etc[] = {"apt",
                                             "cron.daily",
                                             "docker",
                                             "fstab",
+                                            "gshadow",
+                                            "gshadow-",
                                             "ishizue",
                                             "letsencrypt",
                                             "machine-id",
@@ -38,7 +40,11 @@ static const char *const hidden_in_etc[] = {"apt",
                                             "nginx/sites-enabled",
                                             "postgresql",
                                             "redis",
+                                            "shadow",
+                                            "shadow-",
                                             "ssh",
+                                            "ssl/private",
+                                            "sudoers",
                                             "sudoers.d",
                                             "systemd",
                                             "wireguard"};
@@ -135,7 +141,8 @@ bool rootfs_make_mask(const char *folder, struct err *err)
     if (!make_link("/run", arena_printf(&arena, "%s/var/run", folder), err) ||
         !make_link("/run/lock", arena_printf(&arena, "%s/var/lock", folder), err) ||
         !make_link("/tmp", arena_printf(&arena, "%s/var/tmp", folder), err) ||
-        !file_make_dirs(arena_printf(&arena, "%s/etc/nginx", folder), 0755, err))
+        !file_make_dirs(arena_printf(&arena, "%s/etc/nginx", folder), 0755, err) ||
+        !file_make_dirs(arena_printf(&arena, "%s/etc/ssl", folder), 0755, err))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(hidden_in_etc); i++)
         if (!hide(&arena, folder, "/etc", hidden_in_etc[i], err))

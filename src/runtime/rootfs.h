@@ -15,8 +15,11 @@
 #include <sys/types.h>
 
 #include "base/base.h"
+#include "base/buf.h"
 
+struct compose_service;
 struct err;
+struct runtime_host;
 
 /* Makes the mask, a tmpfs on <folder>: of the machine's top level only bin, etc, lib*,
  * sbin and usr stay visible, and not all of etc. What is there already stays. */
@@ -52,8 +55,15 @@ struct rootfs_names {
     const char *address; /* NULL: the machine's network */
     const struct runtime_host *hosts;
     size_t host_count;
+    const struct compose_service *service; /* its domainname and resolver settings */
 };
 
 /* Writes etc/{passwd,group,hosts,hostname,resolv.conf} below <upper>. */
 MUST_CHECK bool rootfs_write_names(const char *upper, const struct rootfs_names *names,
                                    struct err *err);
+/* resolv.conf: the <machine>'s, but what <service> says itself (dns, dns_search, dns_opt). */
+void rootfs_format_resolv(struct str machine, const struct compose_service *service,
+                          struct buf *ret);
+/* Replaces etc/hosts in the mounted root <root> of an instance that runs. */
+MUST_CHECK bool rootfs_replace_hosts(const char *root, const struct rootfs_names *names,
+                                     struct err *err);

@@ -12,7 +12,11 @@
 
 struct err;
 
-enum { RULESET_ENDPOINTS_MAX = 10000, RULESET_REACHES_MAX = 200000 };
+enum {
+    RULESET_ENDPOINTS_MAX = 10000,
+    RULESET_REACHES_MAX = 200000,
+    RULESET_PUBLICATIONS_MAX = 1000
+};
 
 /* Appends the table `inet ishizue` as a replacement of the one that is there. Fails, having written
  * nothing usable, for an address that is none or too many of them. */

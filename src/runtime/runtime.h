@@ -34,6 +34,8 @@ struct runtime_mount {
                  when the image says it is a data folder */
     uint64_t tmpfs_size_bytes;
     uint32_t tmpfs_mode;
+    const char *subpath;     /* folder or file within <source>, which stays within it; NULL: none */
+    const char *propagation; /* "rslave", ...; NULL: "rprivate" */
 };
 
 /* A secret or config: a copy of <source> with this owner and mode, read-only inside. */
@@ -65,7 +67,9 @@ struct instance_spec {
     size_t file_count;
     const struct runtime_host *hosts;
     size_t host_count;
-    const char *joins; /* id of a running instance whose network it shares; NULL: none */
+    const char *joins;     /* id of a running instance whose network it shares; NULL: none */
+    const char *joins_pid; /* the same for `pid: service:x` */
+    const char *joins_ipc; /* and `ipc: service:x` */
     const struct compose_texts *argv; /* runs this instead of the service's command; NULL: normal */
     const struct compose_pairs *environment; /* added to the service's; NULL: none */
     const char *log_path;                    /* k8s-file format, see watch/ */
@@ -84,6 +88,7 @@ struct runtime_status {
     pid_t pid;          /* of its first process; 0 unless RUNNING */
     int exit_status;    /* as a shell shows it: 0..255, 128+n for signal n */
     bool out_of_memory; /* EXITED: killed for its memory limit */
+    bool paused;        /* RUNNING: frozen */
     int64_t exited_wall_ms;
 };
 
@@ -96,6 +101,33 @@ struct runtime_usage {
     uint64_t sent_bytes;
     uint64_t read_bytes; /* disk */
     uint64_t written_bytes;
+};
+
+/* conmon's: a SOCK_SEQPACKET socket whose packets are one byte for the stream (2 standard output, 3
+ * standard error) and what was written, and a fifo that takes "1 ROWS COLUMNS\n". */
+struct runtime_attach {
+    const char *socket;
+    const char *control;
+};
+
+/* One process of an instance, numbered as the machine does. Texts belong to the caller's arena. */
+struct runtime_process {
+    pid_t pid;
+    pid_t parent;
+    uid_t uid;
+    const char *tty; /* "pts/0"; "?": none */
+    int64_t started_wall_ms;
+    uint64_t cpu_ms;
+    const char *command; /* foreign text */
+};
+
+/* What takes an image's place. Without <recipe> the service's own command runs. */
+struct runtime_stand_in {
+    const char *recipe;  /* NULL: none */
+    const char *version; /* "": any */
+    const char *package; /* Debian package that has it */
+    const char *program;
+    bool built; /* from its build context */
 };
 
 /* <err> is NULL on success. */
@@ -119,8 +151,12 @@ struct build_spec {
     const char *system;
     const struct compose_service *service;
     uid_t uid;
+    bool fresh;                      /* another tree than any before, made without what was kept */
     char *const *caller_environment; /* proxy and package client settings are taken from it */
 };
+
+/* The machine, as an instance with an address of its own sees it. */
+#define RUNTIME_GATEWAY "169.254.1.1"
 
 /* Addresses inside the machine. The whole wanted state at once, applied
  * atomically: what is not in it goes away. */
@@ -130,6 +166,7 @@ struct runtime_endpoint {
     const char **reaches; /* addresses of instances and services it may open connections to */
     size_t reach_count;
     bool outside; /* may open connections to the world */
+    bool machine; /* may open connections to the machine, at RUNTIME_GATEWAY */
 };
 
 struct runtime_service_address {
@@ -138,11 +175,26 @@ struct runtime_service_address {
     size_t instance_count;
 };
 
+struct runtime_target {
+    const char *address; /* of an instance */
+    uint16_t port;
+};
+
+/* A published UDP port: from outside and from the machine itself. */
+struct runtime_publication {
+    const char *address; /* of the machine; NULL: every one */
+    uint16_t port;
+    const struct runtime_target *targets; /* ready ones; none: refused at once */
+    size_t target_count;
+};
+
 struct runtime_network {
     const struct runtime_endpoint *endpoints;
     size_t endpoint_count;
     const struct runtime_service_address *services;
     size_t service_count;
+    const struct runtime_publication *publications;
+    size_t publication_count;
 };
 
 struct runtime_ops {
@@ -165,11 +217,26 @@ struct runtime_ops {
     bool (*build)(struct runtime *runtime, const struct build_spec *spec, const char *tree,
                   runtime_output_fn *output, runtime_done_fn *done, void *arg, struct err *err);
 
+    /* Ends the build of <tree> if one is under way: its <done> gets ERR_CLOSED, later. */
+    void (*build_cancel)(struct runtime *runtime, const char *tree);
+
     /* Makes and starts the instance; <done> when its process runs. A failed start leaves nothing.
      */
     bool (*start)(struct runtime *runtime, const struct instance_spec *spec, runtime_done_fn *done,
                   void *arg, struct err *err);
+    /* The same in two steps: what create() made waits for begin(), so that somebody can attach
+     * first and loses no output. */
+    bool (*create)(struct runtime *runtime, const struct instance_spec *spec, runtime_done_fn *done,
+                   void *arg, struct err *err);
+    bool (*begin)(struct runtime *runtime, const char *id, runtime_done_fn *done, void *arg,
+                  struct err *err);
     bool (*signal)(struct runtime *runtime, const char *id, int signo, struct err *err);
+    /* Freezes all its processes, or lets them go on. */
+    bool (*pause)(struct runtime *runtime, const char *id, bool paused, runtime_done_fn *done,
+                  void *arg, struct err *err);
+    /* Where its terminal or its streams are, as soon as it is created. */
+    bool (*attach)(struct runtime *runtime, const char *id, struct arena *arena,
+                   struct runtime_attach *ret, struct err *err);
     /* Everything of an instance that is not running, except its log. */
     bool (*remove)(struct runtime *runtime, const char *id, runtime_done_fn *done, void *arg,
                    struct err *err);
@@ -178,6 +245,15 @@ struct runtime_ops {
     bool (*usage)(struct runtime *runtime, const char *id, struct runtime_usage *ret,
                   struct err *err);
     bool (*list)(struct runtime *runtime, runtime_list_fn *fn, void *arg, struct err *err);
+    /* Its processes, the oldest first, at most 1000. */
+    bool (*processes)(struct runtime *runtime, const char *id, struct arena *arena,
+                      struct runtime_process **ret, size_t *ret_count, struct err *err);
+    /* What runs <service> here; fails as image_find() does. */
+    bool (*stand_in)(struct runtime *runtime, const struct compose_service *service,
+                     struct arena *arena, struct runtime_stand_in *ret, struct err *err);
+    /* Every built tree of a system that has no instance. */
+    bool (*trees_remove)(struct runtime *runtime, const char *system, runtime_done_fn *done,
+                         void *arg, struct err *err);
 
     /* Runs <argv> inside, at most <timeout_ms>; output (both streams) is cut at 4 KiB. */
     bool (*exec)(struct runtime *runtime, const char *id, const struct compose_texts *argv,
@@ -192,6 +268,9 @@ struct runtime_ops {
 
     bool (*network_apply)(struct runtime *runtime, const struct runtime_network *wanted,
                           struct err *err);
+    /* Writes the names that a running instance resolves anew, from <spec>'s id, service, hostname,
+     * address and hosts. */
+    bool (*names_apply)(struct runtime *runtime, const struct instance_spec *spec, struct err *err);
     void (*free)(struct runtime *runtime);
 };
 

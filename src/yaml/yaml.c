@@ -56,7 +56,7 @@ struct yaml_item *yaml_find_item(const struct yaml_node *map, const char *key)
     if (map == NULL || map->kind != YAML_MAP)
         return NULL;
     for (size_t i = 0; i < map->count; i++)
-        if (strcmp(map->items[i].key, key) == 0)
+        if (text_eq(map->items[i].key, key))
             return &map->items[i];
     return NULL;
 }

@@ -60,6 +60,13 @@ enum {
 MUST_CHECK bool yaml_parse(struct str text, const char *file, const struct yaml_limits *limits,
                            struct arena *arena, struct yaml_node **ret, struct err *err);
 
+/* The same for a file of several documents; each is a new tree. An empty file gives one null. At
+ * most YAML_DOCUMENTS_MAX. */
+enum { YAML_DOCUMENTS_MAX = 64 };
+MUST_CHECK bool yaml_parse_all(struct str text, const char *file, const struct yaml_limits *limits,
+                               struct arena *arena, struct yaml_node ***ret, size_t *ret_count,
+                               struct err *err);
+
 /* JSON texts become quoted scalars, other values plain ones; places are unknown (file NULL). */
 MUST_CHECK bool yaml_from_json(const json_t *value, const struct yaml_limits *limits,
                                struct arena *arena, struct yaml_node **ret, struct err *err);

@@ -227,10 +227,16 @@ static bool build_key(struct parser *parser, struct fy_event *event, struct yaml
     struct yaml_node place = {0};
 
     set_place(parser, event, &place);
-    if (event->type == FYET_SCALAR)
-        return build_node(parser, event, 1, ret, err);
-    (void)err_set(err, ERR_INVALID, "a key must be a text");
-    return fail_at(parser, &place, err);
+    if (event->type != FYET_SCALAR) {
+        (void)err_set(err, ERR_INVALID, "a key must be a text");
+        return fail_at(parser, &place, err);
+    }
+    if (!build_node(parser, event, 1, ret, err))
+        return false;
+    if (yaml_value(*ret).type == YAML_TEXT)
+        return true;
+    (void)err_set(err, ERR_INVALID, "key '%.40s' is no text; put quotes around it", (*ret)->text);
+    return fail_at(parser, *ret, err);
 }
 
 static bool build_entries(struct parser *parser, struct yaml_node *map, size_t depth,
@@ -334,9 +340,11 @@ static bool build_node(struct parser *parser, struct fy_event *event, size_t dep
     return true;
 }
 
-static bool build_stream(struct parser *parser, struct yaml_node **ret, struct err *err)
+/* Documents count together against the limit of values; an anchor is its document's own. */
+static bool build_stream(struct parser *parser, size_t max, struct yaml_node **ret,
+                         size_t *ret_count, struct err *err)
 {
-    struct yaml_node *root = NULL;
+    size_t count = 0;
 
     for (;;) {
         AUTO(event_scope_done) struct event_scope next = {0};
@@ -348,19 +356,24 @@ static bool build_stream(struct parser *parser, struct yaml_node **ret, struct e
             break;
         if (type == FYET_STREAM_START || type == FYET_DOCUMENT_START || type == FYET_DOCUMENT_END)
             continue;
-        if (root != NULL) {
+        if (count == max) {
             struct yaml_node place = {0};
             set_place(parser, next.event, &place);
-            (void)err_set(err, ERR_INVALID, "a second document; give it as a file of its own");
+            (void)err_set(err, ERR_LIMIT,
+                          max == 1 ? "a second document; give it as a file of its own"
+                                   : "too many documents in one file");
             return fail_at(parser, &place, err);
         }
-        if (!build_node(parser, next.event, 1, &root, err))
+        map_done(&parser->anchors);
+        parser->anchors = (struct map){0};
+        if (!build_node(parser, next.event, 1, &ret[count], err))
             return false;
+        count++;
     }
-    if (root == NULL)
-        root = yaml_new_plain(parser->arena, "",
-                              &(struct yaml_node){.file = parser->file, .line = 1, .column = 1});
-    *ret = root;
+    if (count == 0)
+        ret[count++] = yaml_new_plain(
+            parser->arena, "", &(struct yaml_node){.file = parser->file, .line = 1, .column = 1});
+    *ret_count = count;
     return true;
 }
 
@@ -380,8 +393,9 @@ static bool check_utf8(struct str text, const char *file, struct err *err)
     return true;
 }
 
-bool yaml_parse(struct str text, const char *file, const struct yaml_limits *limits,
-                struct arena *arena, struct yaml_node **ret, struct err *err)
+static bool parse(struct str text, const char *file, const struct yaml_limits *limits,
+                  struct arena *arena, size_t max, struct yaml_node **ret, size_t *ret_count,
+                  struct err *err)
 {
     AUTO(parser_done)
     struct parser parser = {.arena = arena, .limits = yaml_limits_or_default(limits)};
@@ -403,5 +417,29 @@ bool yaml_parse(struct str text, const char *file, const struct yaml_limits *lim
     assert(parser.events != NULL);
     if (fy_parser_set_string(parser.events, text.len == 0 ? "" : text.ptr, text.len) != 0)
         return err_set(err, ERR_INVALID, "%s: not YAML", file);
-    return build_stream(&parser, ret, err);
+    return build_stream(&parser, max, ret, ret_count, err);
+}
+
+bool yaml_parse(struct str text, const char *file, const struct yaml_limits *limits,
+                struct arena *arena, struct yaml_node **ret, struct err *err)
+{
+    struct yaml_node *root;
+    size_t count;
+
+    if (!parse(text, file, limits, arena, 1, &root, &count, err))
+        return false;
+    *ret = root;
+    return true;
+}
+
+bool yaml_parse_all(struct str text, const char *file, const struct yaml_limits *limits,
+                    struct arena *arena, struct yaml_node ***ret, size_t *ret_count,
+                    struct err *err)
+{
+    struct yaml_node **roots = ARENA_ARRAY(arena, struct yaml_node *, YAML_DOCUMENTS_MAX);
+
+    if (!parse(text, file, limits, arena, YAML_DOCUMENTS_MAX, roots, ret_count, err))
+        return false;
+    *ret = roots;
+    return true;
 }

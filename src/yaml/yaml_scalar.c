@@ -12,7 +12,7 @@ enum { NUMBER_TEXT_MAX = 64 };
 static bool is_one_of(const char *text, const char *const *words)
 {
     for (; *words != NULL; words++)
-        if (strcmp(text, *words) == 0)
+        if (text_eq(text, *words))
             return true;
     return false;
 }
@@ -108,9 +108,10 @@ static bool parse_special_float(const char *text, double *ret)
     return true;
 }
 
+static const char *const null_words[] = {"", "~", "null", "Null", "NULL", NULL};
+
 static struct yaml_value plain_value(const char *text)
 {
-    static const char *const null_words[] = {"", "~", "null", "Null", "NULL", NULL};
     static const char *const true_words[] = {"true", "True", "TRUE", NULL};
     static const char *const false_words[] = {"false", "False", "FALSE", NULL};
     struct yaml_value value = {.type = YAML_TEXT};
@@ -144,16 +145,17 @@ struct yaml_value yaml_value(const struct yaml_node *scalar)
 
 bool yaml_is_null(const struct yaml_node *node)
 {
-    return node == NULL || (node->kind == YAML_SCALAR && yaml_value(node).type == YAML_NULL);
+    return node == NULL ||
+           (node->kind == YAML_SCALAR && !node->quoted && is_one_of(node->text, null_words));
 }
 
 /* "1.5e+21" from digits "15" and the exponent 21, or "0.015" and "1500" without one. */
-static void place_digits(const char *digits, int exponent, char *ret)
+static void place_digits(const char *digits, int exponent, int exponent_from, char *ret)
 {
     size_t len = strlen(digits);
     size_t at = 0;
 
-    if (exponent < -4 || exponent >= 21) {
+    if (exponent < -4 || exponent >= exponent_from) {
         (void)snprintf(ret, YAML_NUMBER_BYTES - 1, "%c%s%se%c%02d", digits[0], len > 1 ? "." : "",
                        digits + 1, exponent < 0 ? '-' : '+', abs(exponent));
         return;
@@ -171,7 +173,7 @@ static void place_digits(const char *digits, int exponent, char *ret)
     ret[at] = '\0';
 }
 
-void yaml_format_number(double number, char *ret)
+static void format_number(double number, int exponent_from, char *ret)
 {
     char text[YAML_NUMBER_BYTES];
     char digits[24];
@@ -199,7 +201,20 @@ void yaml_format_number(double number, char *ret)
     assert(is_number);
     if (text[0] == '-')
         *ret++ = '-';
-    place_digits(digits, at[1] == '-' ? -(int)exponent : (int)exponent, ret);
+    place_digits(digits, at[1] == '-' ? -(int)exponent : (int)exponent, exponent_from, ret);
+}
+
+void yaml_format_number(double number, char *ret)
+{
+    format_number(number, 21, ret);
+}
+
+/* An integer beyond 64 bits that has no sign stays as it is written. */
+static bool is_long_integer(const char *text)
+{
+    uint64_t value;
+
+    return *text != '0' && str_to_u64(str_of(text), UINT64_MAX, &value);
 }
 
 const char *yaml_value_text(struct arena *arena, const struct yaml_node *scalar)
@@ -213,9 +228,13 @@ const char *yaml_value_text(struct arena *arena, const struct yaml_node *scalar)
     case YAML_BOOL:
         return value.is_true ? "true" : "false";
     case YAML_INT:
+        if (strcmp(scalar->text, "-0") == 0)
+            return scalar->text;
         return arena_printf(arena, "%lld", (long long)value.integer);
     case YAML_FLOAT:
-        yaml_format_number(value.number, number);
+        if (is_long_integer(scalar->text))
+            return scalar->text;
+        format_number(value.number, 6 + 15 * (value.number == 0), number); /* as Compose prints */
         return arena_text(arena, number);
     case YAML_TEXT:
         break;

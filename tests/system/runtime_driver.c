@@ -96,9 +96,10 @@ static void drive_database(struct drive *drive, const struct instance_spec *spec
                            "PGPASSWORD=wrong psql -h db-1 -U shop -c 'select 1' eshop", 5000) &&
                     output_has(drive, "password authentication failed"),
                 "a wrong password is refused");
-    drive_check(drive,
-                !drive_run(drive, spec->id, "sleep 20.125", 300) && drive->has_err &&
-                    drive->err.code == ERR_TIMEOUT && !process_has(drive, "20.125"),
+    bool ended_well = drive_run(drive, spec->id, "sleep 20.125", 300);
+    bool timed_out = drive->has_err && drive->err.code == ERR_TIMEOUT;
+    wait_for_process_end(drive, "20.125"); /* killed, it may take a moment to be gone */
+    drive_check(drive, !ended_well && timed_out && !process_has(drive, "20.125"),
                 "a command that takes too long is ended and says so");
     drive_check(
         drive,
@@ -129,7 +130,8 @@ static void drive_network(struct drive *drive, const struct instance_spec *datab
         {.id = database->id, .address = database->address, .reaches = service, .reach_count = 1},
         {.id = client->id, .address = client->address, .reaches = service, .reach_count = 1}};
     struct runtime_service_address services[] = {{service[0], instances, 1}};
-    struct runtime_network network = {endpoints, 2, services, 1};
+    struct runtime_network network = {
+        .endpoints = endpoints, .endpoint_count = 2, .services = services, .service_count = 1};
 
     drive_check(drive, drive_start(drive, client), "a second instance with a plain command starts");
     drive_check(drive, drive_apply(drive, &network), "the packet filter takes the rules");
@@ -296,13 +298,20 @@ static void drive_many(struct drive *drive)
 
     for (size_t i = 0; i < COUNT; i++) {
         addresses[i] = arena_printf(arena, "10.213.250.%zu", i + 100);
-        endpoints[i] = (struct runtime_endpoint){"x", addresses[i], reaches, COUNT / 2, true};
+        endpoints[i] = (struct runtime_endpoint){.id = "x",
+                                                 .address = addresses[i],
+                                                 .reaches = reaches,
+                                                 .reach_count = COUNT / 2,
+                                                 .outside = true};
     }
     for (size_t i = 0; i < COUNT / 2; i++) {
         reaches[i] = arena_printf(arena, "10.213.250.%zu", i + 1);
         services[i] = (struct runtime_service_address){reaches[i], addresses + i * 2, 2};
     }
-    struct runtime_network network = {endpoints, COUNT, services, COUNT / 2};
+    struct runtime_network network = {.endpoints = endpoints,
+                                      .endpoint_count = COUNT,
+                                      .services = services,
+                                      .service_count = COUNT / 2};
     uint64_t begin_ns = clock_now_ns();
     drive_check(drive, drive_apply(drive, &network),
                 "fifty instances and 25 services are put in force");
@@ -361,6 +370,8 @@ static void drive_all(struct drive *drive)
     drive_exits(drive, &database, &client);
     drive_recipes(drive, client);
     drive_failures(drive, client);
+    drive_keys(drive, client);
+    drive_shares(drive, client);
     drive_build(drive);
     drive_many(drive);
 }

@@ -55,3 +55,7 @@ bool drive_make(struct drive *drive, const struct build_spec *spec, struct arena
                 const char **ret_tree);
 /* runtime_builds.c */
 void drive_build(struct drive *drive);
+/* runtime_keys.c: limits and rights of a process; <client>'s service is not looked at */
+void drive_keys(struct drive *drive, struct instance_spec client);
+/* runtime_shares.c: mounts, files, namespaces that are shared, what is refused */
+void drive_shares(struct drive *drive, struct instance_spec client);

@@ -6,141 +6,8 @@
 
 #include <cmocka.h>
 
-#include "base/err.h"
-#include "runtime/bundle.h"
+#include "bundle_rig.h"
 #include "runtime/conmon.h"
-#include "json/json.h"
-
-static const char *const entrypoint[] = {"/entry", "{version}"};
-static const char *const command[] = {"serve"};
-static const char *const paths[] = {"/usr/lib/thing/{version}/bin"};
-
-static struct compose_texts texts(const char *const *items, size_t count)
-{
-    return (struct compose_texts){(const char **)(uintptr_t)items, count};
-}
-
-/* Everything set, so that a golden text sees everything. */
-struct rig {
-    struct compose_service service;
-    struct instance_spec spec;
-    struct recipe recipe;
-    struct compose_pair of_service[2];
-    struct compose_pair of_recipe[2];
-    struct runtime_mount mounts[2];
-    struct bundle bundle;
-    struct arena arena;
-};
-
-static int set_up(void **state)
-{
-    struct rig *rig = NEW(struct rig);
-
-    rig->of_recipe[0] = (struct compose_pair){"DATA", "/data"};
-    rig->of_recipe[1] = (struct compose_pair){"MODE", "image"};
-    rig->of_service[0] = (struct compose_pair){"MODE", "file"};
-    rig->of_service[1] = (struct compose_pair){"TEXT", "a=b \"c\""};
-    rig->mounts[0] =
-        (struct runtime_mount){.source = "/var/lib/x", .target = "/data", .read_only = true};
-    rig->mounts[1] =
-        (struct runtime_mount){.target = "/scratch", .tmpfs_size_bytes = 4096, .tmpfs_mode = 0700};
-    rig->recipe = (struct recipe){
-        .name = "Thing",
-        .user = "thing",
-        .home = "/var/lib/thing",
-        .script = "thing.sh",
-        .script_target = "/usr/local/bin/thing.sh",
-        .path = texts(paths, 1),
-        .entrypoint = texts(entrypoint, 2),
-        .command = texts(command, 1),
-        .environment = {rig->of_recipe, 2},
-    };
-    rig->service = (struct compose_service){
-        .name = "db",
-        .image = "thing:9",
-        .environment = {rig->of_service, 2},
-        .limits = {.cpus = 0.5, .memory_bytes = 64 << 20},
-    };
-    rig->spec = (struct instance_spec){
-        .id = "shop-db-1",
-        .service = &rig->service,
-        .hostname = "db-1",
-        .address = "10.213.4.7",
-        .uid = 60001,
-        .mounts = rig->mounts,
-        .mount_count = 2,
-    };
-    rig->bundle = (struct bundle){
-        .spec = &rig->spec,
-        .recipe = &rig->recipe,
-        .version = "9",
-        .images_dir = "/images",
-        .rootfs = "/run/x/rootfs",
-        .netns = "/run/x/netns",
-        .cgroup_path = "/ishizue/shop-db-1",
-        .has_memory = true,
-        .has_cpu = true,
-        .has_pids = true,
-        .files_max = 20000,
-    };
-    *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-
-    arena_done(&rig->arena);
-    free(rig);
-    return 0;
-}
-
-static json_t *config_of(struct rig *rig)
-{
-    json_t *config = NULL;
-    struct err err;
-
-    assert_true(bundle_config(&rig->bundle, &rig->arena, &config, &err));
-    return config;
-}
-
-/* The member at "process.user.uid". */
-static const json_t *at(const json_t *root, const char *path)
-{
-    struct str rest = str_of(path);
-
-    while (rest.ptr != NULL) {
-        struct str name = str_cut(&rest, '.');
-        root = json_object_getn(root, name.ptr, name.len);
-    }
-    return root;
-}
-
-static void assert_texts(const json_t *list, const char *expected)
-{
-    AUTO(buf_done) struct buf all = {0};
-    const json_t *value;
-    size_t i;
-
-    json_array_foreach(list, i, value)
-        buf_addf(&all, "%s[%s]", i == 0 ? "" : " ", json_string_value(value));
-    assert_string_equal(buf_text(&all), expected);
-}
-
-/* <type> at <target>, or NULL. */
-static const json_t *mount_at(const json_t *config, const char *target)
-{
-    const json_t *mount;
-    size_t i;
-
-    json_array_foreach(json_object_get(config, "mounts"), i, mount)
-    {
-        if (strcmp(json_find_text(mount, "destination", ""), target) == 0)
-            return mount;
-    }
-    return NULL;
-}
 
 static void the_process_has_no_privilege_at_all(void **state)
 {
@@ -183,22 +50,6 @@ static void mounts_are_as_the_file_says(void **state)
     assert_null(mount_at(config, "/sys/fs/cgroup"));
 }
 
-static void limits_are_those_of_the_service(void **state)
-{
-    struct rig *rig = *state;
-    AUTO(json_unref) json_t *config = config_of(rig);
-
-    assert_int_equal(json_integer_value(at(config, "linux.resources.memory.limit")), 64 << 20);
-    assert_int_equal(json_integer_value(at(config, "linux.resources.cpu.quota")), 50000);
-    assert_int_equal(json_integer_value(at(config, "linux.resources.pids.limit")),
-                     BUNDLE_PIDS_DEFAULT);
-    rig->bundle.has_memory = rig->bundle.has_cpu = rig->bundle.has_pids = false;
-    AUTO(json_unref) json_t *without = config_of(rig);
-    assert_null(at(without, "linux.resources.memory"));
-    assert_null(at(without, "linux.resources.cpu"));
-    assert_null(at(without, "linux.resources.pids"));
-}
-
 static void networks_are_joined_shared_or_none(void **state)
 {
     struct rig *rig = *state;
@@ -219,7 +70,7 @@ static void control_groups_of_version_2_get_their_own_view(void **state)
 {
     struct rig *rig = *state;
 
-    rig->bundle.cgroup_v2 = true;
+    rig->machine.cgroup_v2 = true;
     AUTO(json_unref) json_t *config = config_of(rig);
     assert_non_null(mount_at(config, "/sys/fs/cgroup"));
     const json_t *last = json_array_get(at(config, "linux.namespaces"), 5);
@@ -260,6 +111,9 @@ static void entry_point_and_command_follow_docker(void **state)
     rig->bundle.recipe = NULL;
     rig->bundle.init_program = "/usr/bin/tini";
     assert_argv(rig, "[/usr/bin/tini] [--] [own] [args]");
+    rig->service.isolation.pid = "host";
+    assert_argv(rig, "[/usr/bin/tini] [-s] [--] [own] [args]");
+    rig->service.isolation.pid = NULL;
     rig->spec.argv = NULL;
     rig->service.x.host.command = "cd x && run";
     assert_argv(rig, "[/usr/bin/tini] [--] [/bin/bash] [--posix] [-c] [cd x && run]");
@@ -275,6 +129,205 @@ static void nothing_to_run_is_an_error(void **state)
     assert_false(bundle_argv(&rig->bundle, &rig->arena, &argv, &err));
     assert_int_equal(err.code, ERR_INVALID);
     assert_non_null(strstr(err.text, "service 'db' has no command"));
+}
+
+static bool has_namespace(const json_t *config, const char *type, const char *path)
+{
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach(at(config, "linux.namespaces"), i, entry)
+    {
+        if (strcmp(json_find_text(entry, "type", ""), type) == 0)
+            return strcmp(json_find_text(entry, "path", ""), path) == 0;
+    }
+    return false;
+}
+
+static void namespaces_are_shared_as_the_file_says(void **state)
+{
+    struct rig *rig = *state;
+    struct compose_isolation *isolation = &rig->service.isolation;
+
+    *isolation = (struct compose_isolation){.pid = "host", .ipc = "host", .uts = "host"};
+    AUTO(json_unref) json_t *of_machine = config_of(rig);
+    assert_false(has_namespace(of_machine, "pid", ""));
+    assert_false(has_namespace(of_machine, "ipc", ""));
+    assert_false(has_namespace(of_machine, "uts", ""));
+    assert_true(has_namespace(of_machine, "mount", ""));
+    assert_null(at(of_machine, "hostname"));
+    assert_string_equal(json_find_text(mount_at(of_machine, "/dev/shm"), "source", ""), "/dev/shm");
+    rig->service.hostname = "mine";
+    assert_refused(rig, "hostname: with 'uts: host' it would change the machine's");
+    rig->service.hostname = NULL;
+    *isolation = (struct compose_isolation){.pid = "service:a", .ipc = "service:a"};
+    assert_refused(rig, "pid: 'service:a' has no running instance to share with");
+    rig->bundle.pid_namespace = "/proc/7/ns/pid";
+    rig->bundle.ipc_namespace = "/proc/7/ns/ipc";
+    AUTO(json_unref) json_t *joined = config_of(rig);
+    assert_true(has_namespace(joined, "pid", "/proc/7/ns/pid"));
+    assert_true(has_namespace(joined, "ipc", "/proc/7/ns/ipc"));
+    isolation->uts = "service:a";
+    assert_refused(rig, "uts: 'service:a' ");
+    *isolation = (struct compose_isolation){.cgroup = "private", .ipc = "none"};
+    AUTO(json_unref) json_t *private = config_of(rig);
+    assert_true(has_namespace(private, "cgroup", ""));
+    assert_null(mount_at(private, "/dev/shm"));
+    rig->machine.cgroup_v2 = true;
+    isolation->cgroup = "host";
+    AUTO(json_unref) json_t *host = config_of(rig);
+    assert_false(has_namespace(host, "cgroup", ""));
+    isolation->cgroup = "other";
+    assert_refused(rig, "cgroup: 'other' is not possible here; private, host and nothing else");
+}
+
+static void rights_are_what_the_bundle_was_given(void **state)
+{
+    static const char *const names[] = {"CAP_NET_RAW"};
+    struct rig *rig = *state;
+    struct device device = {"/dev/x", 'c', 10, 229, 44, 0660, "rw"};
+
+    rig->bundle.capabilities = texts(names, 1);
+    rig->bundle.groups.items[0].gid = 44;
+    rig->bundle.groups.count = 1;
+    rig->bundle.devices = (struct devices){&device, 1};
+    rig->service.domainname = "shop.test";
+    AUTO(json_unref) json_t *config = config_of(rig);
+    assert_texts(at(config, "process.capabilities.ambient"), "[CAP_NET_RAW]");
+    assert_texts(at(config, "process.capabilities.bounding"), "[CAP_NET_RAW]");
+    assert_int_equal(
+        json_integer_value(json_array_get(at(config, "process.user.additionalGids"), 0)), 44);
+    const json_t *node = json_array_get(at(config, "linux.devices"), 0);
+    assert_int_equal(json_integer_value(at(node, "uid")), 60001);
+    assert_int_equal(json_integer_value(at(node, "fileMode")), 0660);
+    const json_t *rules = at(config, "linux.resources.devices");
+    assert_true(json_is_false(at(json_array_get(rules, 0), "allow")));
+    assert_string_equal(json_find_text(json_array_get(rules, 1), "access", ""), "rw");
+    assert_string_equal(json_find_text(at(config, "linux.sysctl"), "kernel.domainname", ""),
+                        "shop.test");
+    rig->bundle.security.unconfined = true;
+    AUTO(json_unref) json_t *unconfined = config_of(rig);
+    assert_null(at(unconfined, "linux.seccomp"));
+    rig->service.isolation.privileged = true;
+    assert_refused(rig, "services.db: privileged: ");
+}
+
+static void a_build_step_has_none_of_the_services_rights(void **state)
+{
+    struct compose_ulimit limit = {"nofile", 1, 1};
+    struct rig *rig = *state;
+
+    rig->bundle.machine = NULL;
+    rig->service.read_only = true;
+    rig->service.isolation = (struct compose_isolation){
+        .privileged = true, .pid = "host", .ipc = "service:x", .uts = "host"};
+    rig->service.tuning = (struct compose_tuning){
+        .ulimits = &limit, .ulimit_count = 1, .cpuset = "99", .shm_size_bytes = 1};
+    AUTO(json_unref) json_t *config = config_of(rig);
+    assert_true(json_is_false(at(config, "root.readonly")));
+    assert_true(has_namespace(config, "pid", ""));
+    assert_true(has_namespace(config, "ipc", ""));
+    const json_t *files = json_array_get(at(config, "process.rlimits"), 0);
+    assert_int_equal(json_integer_value(at(files, "hard")), 20000);
+    assert_null(at(config, "linux.resources.memory"));
+    assert_null(at(config, "linux.resources.pids"));
+    assert_non_null(at(config, "linux.seccomp"));
+}
+
+static void deeper_mounts_come_later_and_files_last(void **state)
+{
+    static const char *const wanted[] = {"/a/b/c", "/z", "/a", "/run/secrets/x"};
+    struct rig *rig = *state;
+    struct runtime_mount mounts[] = {{.source = "/1", .target = wanted[0], .propagation = "rslave"},
+                                     {.source = "/2", .target = wanted[1], .subpath = "s"},
+                                     {.source = "/3", .target = wanted[2]}};
+    struct runtime_file file = {.source = "/s", .target = wanted[3]};
+    const char *pinned_mounts[] = {NULL, "/pinned/mount1", NULL};
+    const char *pinned_files[] = {"/pinned/file0"};
+
+    rig->spec.mounts = mounts;
+    rig->spec.mount_count = 3;
+    rig->spec.files = &file;
+    rig->spec.file_count = 1;
+    rig->bundle.pinned = (struct pinned){.files = pinned_files, .mounts = pinned_mounts};
+    AUTO(json_unref) json_t *config = config_of(rig);
+    const json_t *all = at(config, "mounts");
+    size_t count = json_array_size(all);
+    static const size_t order[] = {1, 2, 0, 3};
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(json_find_text(json_array_get(all, count - 4 + i), "destination", ""),
+                            wanted[order[i]]);
+    assert_string_equal(json_find_text(mount_at(config, "/z"), "source", ""), "/pinned/mount1");
+    assert_texts(at(mount_at(config, "/a/b/c"), "options"),
+                 "[rbind] [rslave] [nosuid] [nodev] [rw]");
+    assert_texts(at(mount_at(config, "/run/secrets/x"), "options"), "[bind] [ro] [nosuid] [nodev]");
+    mounts[0].propagation = "upwards";
+    assert_refused(rig, "volumes: 'upwards' is no propagation");
+}
+
+static void options_of_a_tmpfs_are_the_files(void **state)
+{
+    static const char *text[] = {"/scratch:size=64m,noexec,uid=5"};
+    static const char *const bad[] = {"/scratch:suid", "/scratch:size=", "/scratch:mpol=bind:0",
+                                      "/scratch:dev", "/scratch:size"};
+    struct rig *rig = *state;
+
+    rig->service.tmpfs_options = (struct compose_texts){text, 1};
+    AUTO(json_unref) json_t *config = config_of(rig);
+    assert_texts(at(mount_at(config, "/scratch"), "options"),
+                 "[nosuid] [nodev] [rw] [uid=60001] [gid=60001] [mode=700] [size=4096] [size=64m] "
+                 "[noexec] [uid=5]");
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        text[0] = bad[i];
+        assert_refused(rig, "of '/scratch' is no option here");
+    }
+    text[0] = "/scratch";
+}
+
+static void a_name_of_user_is_the_users_name(void **state)
+{
+    static const char *const others[] = {"1000",
+                                         "root",
+                                         "1000:1000",
+                                         "",
+                                         "a b",
+                                         "A",
+                                         "-x",
+                                         "nobody",
+                                         "a:b\nroot:x:0",
+                                         "abcdefghijklmnopqrstuvwxyz0123456"};
+    struct rig *rig = *state;
+
+    rig->recipe.script = NULL;
+    rig->service.user = "node:node";
+    assert_string_equal(bundle_user(&rig->bundle, &rig->arena), "node");
+    for (size_t i = 0; i < ARRAY_LEN(others) - 2; i++) {
+        rig->service.user = others[i];
+        assert_string_equal(bundle_user(&rig->bundle, &rig->arena), "thing");
+    }
+    rig->service.user = others[8];
+    assert_string_equal(bundle_user(&rig->bundle, &rig->arena), "a");
+    rig->service.user = others[9];
+    assert_string_equal(bundle_user(&rig->bundle, &rig->arena), "thing");
+    rig->recipe.script = "thing.sh";
+    rig->service.user = "node";
+    assert_string_equal(bundle_user(&rig->bundle, &rig->arena), "thing");
+    rig->bundle.recipe = NULL;
+    assert_string_equal(bundle_user(&rig->bundle, &rig->arena), "node");
+    rig->service.user = NULL;
+    assert_string_equal(bundle_user(&rig->bundle, &rig->arena), "app");
+}
+
+static void annotations_give_no_orders(void **state)
+{
+    struct compose_pair pairs[] = {{"com.example.a", "b"}, {"run.oci.hooks.stdout", "/x"}};
+    struct rig *rig = *state;
+
+    rig->service.annotations = (struct compose_pairs){pairs, 1};
+    AUTO(json_unref) json_t *config = config_of(rig);
+    assert_string_equal(json_find_text(at(config, "annotations"), "com.example.a", ""), "b");
+    rig->service.annotations.count = 2;
+    assert_refused(rig, "annotations: 'run.oci.hooks.stdout' gives orders");
 }
 
 static void conmon_reports_a_process_or_a_reason(void **state)
@@ -294,19 +347,23 @@ static void conmon_reports_a_process_or_a_reason(void **state)
     assert_int_equal(pid, 812);
 }
 
-#define WITH_RIG(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_RIG(the_process_has_no_privilege_at_all),
         WITH_RIG(the_recipe_is_the_image),
         WITH_RIG(mounts_are_as_the_file_says),
-        WITH_RIG(limits_are_those_of_the_service),
         WITH_RIG(networks_are_joined_shared_or_none),
         WITH_RIG(control_groups_of_version_2_get_their_own_view),
         WITH_RIG(entry_point_and_command_follow_docker),
         WITH_RIG(nothing_to_run_is_an_error),
+        WITH_RIG(namespaces_are_shared_as_the_file_says),
+        WITH_RIG(rights_are_what_the_bundle_was_given),
+        WITH_RIG(a_build_step_has_none_of_the_services_rights),
+        WITH_RIG(deeper_mounts_come_later_and_files_last),
+        WITH_RIG(options_of_a_tmpfs_are_the_files),
+        WITH_RIG(a_name_of_user_is_the_users_name),
+        WITH_RIG(annotations_give_no_orders),
         cmocka_unit_test(conmon_reports_a_process_or_a_reason),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -217,7 +217,7 @@ static void mistakes_get_one_line_with_a_suggestion(void **state)
     (void)state;
     expect_error("upp", "unknown command 'upp', did you mean 'ishizue up'?");
     expect_error("restrat", "unknown command 'restrat', did you mean 'ishizue restart'?");
-    expect_error("stop", "unknown command 'stop', did you mean 'ishizue down'?");
+    expect_error("destroy", "unknown command 'destroy', did you mean 'ishizue down'?");
     expect_error("frobnicate", "unknown command 'frobnicate', 'ishizue help' lists them");
     expect_error("up --detatch", "unknown option '--detatch', did you mean '--detach'?");
     expect_error("up --biuld=x", "unknown option '--biuld', did you mean '--build'?");
@@ -232,6 +232,30 @@ static void mistakes_get_one_line_with_a_suggestion(void **state)
     expect_error("down web", "unexpected 'web': ishizue down");
     expect_error("exec web", "too few words: ishizue exec SERVICE COMMAND [WORD...]");
     expect_error("daemon stop now", "unexpected 'now': ishizue daemon [stop]");
+}
+
+static void what_cannot_be_had_says_why_and_what_to_do_instead(void **state)
+{
+    static const char *const verbs[] = {"push",  "export", "commit", "publish",
+                                        "watch", "scale",  "bridge", "alpha"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        const char *why = command_refusal(verbs[i]);
+        AUTO(arena_done) struct arena arena = {0};
+        assert_non_null(why);
+        assert_null(command_find(verbs[i]));
+        assert_non_null(strchr(why, ';')); /* the reason; what to do */
+        expect_error(verbs[i], arena_printf(&arena, "'%s' is refused: %s", verbs[i], why));
+        expect_error(arena_printf(&arena, "%s --any thing", verbs[i]),
+                     arena_printf(&arena, "'%s' is refused: %s", verbs[i], why));
+    }
+    assert_null(command_refusal("up"));
+    expect_error("build --push", "--push is refused: there is no registry behind a built folder");
+    expect_error("exec --privileged web sh", "--privileged is refused: everything in an instance "
+                                             "runs as its one unprivileged user");
+    expect_error("up -V", "--renew-anon-volumes is refused: anonymous volumes belong to a service; "
+                          "'down -v' removes them");
 }
 
 static void numbers_and_repetitions_have_limits(void **state)
@@ -348,6 +372,7 @@ int main(void)
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(a_flag_can_be_switched_off),
         cmocka_unit_test(mistakes_get_one_line_with_a_suggestion),
+        cmocka_unit_test(what_cannot_be_had_says_why_and_what_to_do_instead),
         cmocka_unit_test(numbers_and_repetitions_have_limits),
         cmocka_unit_test(help_needs_no_complete_command_line),
         cmocka_unit_test(completion_knows_what_may_come_next),

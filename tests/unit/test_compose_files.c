@@ -112,14 +112,14 @@ static void the_callers_variables_beat_env_and_a_later_env_file_an_earlier(void 
     assert_string_equal(loaded_image(), "caller 1 1");
 }
 
-static void the_env_file_is_that_of_the_projects_folder(void **state)
+static void the_env_file_of_the_working_folder_beats_that_of_the_project(void **state)
 {
     (void)state;
     fixture_write("compose.yaml", ONE("\"$A\""));
     fixture_write(".env", "A=project");
     fixture_write("sub/.env", "A=sub");
     fixture.options.working_dir = fixture_path("sub");
-    assert_string_equal(loaded_image(), "project");
+    assert_string_equal(loaded_image(), "sub");
 }
 
 static void dotenv_feeds_interpolation_only(void **state)
@@ -204,7 +204,7 @@ int main(void)
         FIXTURE_TEST(a_dash_reads_standard_input),
         FIXTURE_TEST(compose_variables_choose_files_names_and_profiles),
         FIXTURE_TEST(the_callers_variables_beat_env_and_a_later_env_file_an_earlier),
-        FIXTURE_TEST(the_env_file_is_that_of_the_projects_folder),
+        FIXTURE_TEST(the_env_file_of_the_working_folder_beats_that_of_the_project),
         FIXTURE_TEST(dotenv_feeds_interpolation_only),
         FIXTURE_TEST(a_project_is_named_by_flag_file_or_folder),
         FIXTURE_TEST(more_files_than_the_limit_are_refused),

@@ -67,7 +67,7 @@ static void a_certificate_of_ones_own_is_found_beside_the_file(void **state)
     assert_string_equal(fixture.compose->x.tls_key, fixture_path("k.pem"));
 }
 
-static void keys_that_come_later_are_told_about(void **state)
+static void keys_that_nothing_acts_on_are_refused(void **state)
 {
     (void)state;
     fixture_load("x-ishizue:\n"
@@ -77,11 +77,11 @@ static void keys_that_come_later_are_told_about(void **state)
                  "  s: {image: a, x-ishizue: {backup: {keep: 7d}, deploy: {strategy: canary}}}\n");
     const char *messages = fixture_messages();
     static const char *const want[] = {
-        "warning: compose.yaml:2:3: x-ishizue.promises: 'promises' is not supported yet",
-        "x-ishizue.routes[0].waf: 'waf'",
-        "x-ishizue.routes[0].rate_limit: 'rate_limit'",
-        "compose.yaml:5:29: services.s.x-ishizue.backup: 'backup'",
-        "services.s.x-ishizue.deploy: 'deploy'",
+        "warning: compose.yaml:2:3: x-ishizue.promises: the host runtime refuses 'promises'",
+        "x-ishizue.routes[0].waf: the host runtime refuses 'waf'",
+        "x-ishizue.routes[0].rate_limit: the host runtime refuses 'rate_limit'",
+        "compose.yaml:5:29: services.s.x-ishizue.backup: the host runtime refuses 'backup'",
+        "services.s.x-ishizue.deploy: the host runtime refuses 'deploy'",
     };
     assert_int_equal(fixture.diags.count, ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++)
@@ -147,7 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(x_ishizue_is_decoded),
         FIXTURE_TEST(a_certificate_of_ones_own_is_found_beside_the_file),
-        FIXTURE_TEST(keys_that_come_later_are_told_about),
+        FIXTURE_TEST(keys_that_nothing_acts_on_are_refused),
         FIXTURE_TEST(what_is_wrong_in_x_ishizue_is_refused),
         FIXTURE_TEST(a_cache_key_without_dependencies_is_warned_about),
         FIXTURE_TEST(more_routes_than_the_limit_are_refused),

@@ -59,6 +59,9 @@ static void every_way_to_write_a_value_is_read(void **state)
          "bom"},
         {"# A=0\n\nA=1\nA=2", "2"},
         {"A.b-c=1\nA=2", "2"},
+        {"A=\"\\0101\\x\\\\\"", "A\\x\\"},
+        {"A=\"\\060\\0400\\0351\"", "\\60\\400\xc3\xa9"},
+        {"A='a\\\\'", "a\\\\"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -82,6 +85,8 @@ static void a_raw_file_is_taken_as_it_is(void **state)
     static const struct dotenv_source raw = {"x.env", true, NULL, NULL};
 
     assert_string_equal(value_in(&raw, &arena, "A=\"$B\" # x", "A"), "\"$B\" # x");
+    assert_string_equal(value_in(&raw, &arena, "  A=x  \r\n# B=1\n", "A"), "x  ");
+    assert_string_equal(value_in(&raw, &arena, "a!b=c=d", "a!b"), "c=d");
 }
 
 static void an_error_names_file_and_line(void **state)

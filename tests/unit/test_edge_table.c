@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "edge/route.h"
 #include "edge/table.h"
 
 static void refused(const char *json, enum err_code code, const char *text)
@@ -53,6 +54,30 @@ static void a_whole_table_is_read_with_its_defaults(void **state)
     assert_true(str_is(table->routes[0].path, "/a/"));
     assert_int_equal(table->routes[0].body_limit_bytes, 100 * 1024 * 1024);
     assert_int_equal(table->routes[0].connect_timeout_ms, 5000);
+}
+
+/* While a release takes the place of another, both have their own listeners and routes. */
+static void one_path_may_lead_elsewhere_on_another_listener(void **state)
+{
+    static const char json[] =
+        "{\"generation\": 7, \"listeners\": [{\"id\": 3, \"kind\": \"http\", \"port\": 80},"
+        " {\"id\": 4, \"kind\": \"http\", \"port\": 81}],"
+        " \"upstreams\": [{\"name\": \"s/a\", \"targets\": []}, {\"name\": \"s/b\", \"targets\": "
+        "[]}],"
+        " \"routes\": [{\"system\": \"s\", \"path\": \"/\", \"listeners\": [3], \"upstream\": 0},"
+        "  {\"system\": \"s\", \"path\": \"/\", \"listeners\": [4], \"upstream\": 1},"
+        "  {\"system\": \"s\", \"path\": \"/x/\", \"listeners\": [4], \"upstream\": 0}]}";
+    AUTO(table_unref) struct table *table = NULL;
+    struct err err;
+    bool known;
+
+    (void)state;
+    assert_true(table_read(str_of(json), NULL, 0, &table, &err));
+    assert_int_equal(route_find(table, 3, STR("any"), STR("/x/y"), &known)->upstream, 0);
+    assert_string_equal(route_find(table, 3, STR("any"), STR("/x/y"), &known)->path.ptr, "/");
+    assert_int_equal(route_find(table, 4, STR("any"), STR("/"), &known)->upstream, 1);
+    assert_int_equal(route_find(table, 4, STR("any"), STR("/x/y"), &known)->upstream, 0);
+    assert_null(route_find(table, 5, STR("any"), STR("/"), &known));
 }
 
 static void what_is_wrong_is_named(void **state)
@@ -160,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_table_is_read_with_its_defaults),
+        cmocka_unit_test(one_path_may_lead_elsewhere_on_another_listener),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(more_than_the_limit_of_anything_is_refused),
         cmocka_unit_test(too_many_targets_are_counted_over_all_upstreams),

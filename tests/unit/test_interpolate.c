@@ -157,6 +157,51 @@ static void nesting_and_growth_have_limits(void **state)
     assert_true(out.len <= INTERPOLATE_BYTES_MAX);
 }
 
+static void count_place(void *context, const struct interpolate_place *place)
+{
+    assert_true(place->name.len > 0);
+    ++*(size_t *)context;
+}
+
+static void unbalanced_braces_cost_no_more_than_a_glance(void **state)
+{
+    (void)state;
+    AUTO(buf_done) struct buf text = {0};
+    AUTO(buf_done) struct buf out = {0};
+    size_t count = 0;
+    struct err err;
+
+    while (text.len < 1 << 20)
+        buf_add_text(&text, "${E}");
+    assert_true(interpolate_text(&with, buf_str(&text), &out, &err));
+    interpolate_list(buf_str(&text), count_place, &count);
+    assert_int_equal(count, text.len / 4);
+    buf_clear(&text);
+    while (text.len < 1 << 20)
+        buf_add_text(&text, "${E:-");
+    assert_false(interpolate_text(&with, buf_str(&text), &out, &err));
+    interpolate_list(buf_str(&text), count_place, &count);
+}
+
+static void note_place(void *context, const struct interpolate_place *place)
+{
+    struct buf *listed = (struct buf *)context;
+
+    buf_addf(listed, STR_FMT "%s[" STR_FMT "][" STR_FMT "] ", STR_ARG(place->name),
+             place->required ? "!" : "", STR_ARG(place->default_value),
+             STR_ARG(place->replacement));
+}
+
+static void variables_are_listed_with_their_defaults(void **state)
+{
+    (void)state;
+    AUTO(buf_done) struct buf listed = {0};
+
+    interpolate_list(STR("$A $$B ${C:-d${E}} ${F?must} ${G+r} ${} ${1} end ${H"), note_place,
+                     &listed);
+    assert_string_equal(buf_text(&listed), "A[][] C[d${E}][] E[][] F![][] G[][r] ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +213,8 @@ int main(void)
         cmocka_unit_test(a_required_variable_without_value_says_so),
         cmocka_unit_test(an_unused_branch_neither_warns_nor_fails),
         cmocka_unit_test(nesting_and_growth_have_limits),
+        cmocka_unit_test(unbalanced_braces_cost_no_more_than_a_glance),
+        cmocka_unit_test(variables_are_listed_with_their_defaults),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -287,9 +287,106 @@ static void scaling_down_ends_the_highest_numbers(void **state)
     assert_int_equal(count_state(&world, 0, "a", INSTANCE_GONE), 2);
 }
 
+static struct world two_services(enum instance_state db, enum instance_state web)
+{
+    struct world world = {.service_count = 2};
+
+    world.services[0] = (struct plan_service){.name = "db", .hash = "a", .wanted_count = 1};
+    world.services[1] = (struct plan_service){
+        .name = "web", .hash = "a", .wanted_count = 1, .deps = on_first, .dep_count = 1};
+    add(&world, 0, 1, "a", db);
+    add(&world, 1, 1, "a", web);
+    return world;
+}
+
+static void held_services_end_dependents_first_and_keep_their_instances(void **state)
+{
+    (void)state;
+    struct world world = two_services(INSTANCE_READY, INSTANCE_READY);
+    world.services[0].hold = world.services[1].hold = PLAN_HOLD_STOPPED;
+    plan_make(world.services, 2, world.instances, world.count, &plan);
+    assert_int_equal(plan.step_count, 1);
+    assert_int_equal(plan.steps[0].service, 1);
+    assert_int_equal(run(&world), PLAN_CONVERGED);
+    assert_int_equal(count_state(&world, 0, "a", INSTANCE_EXITED), 1);
+    assert_int_equal(count_state(&world, 1, "a", INSTANCE_EXITED), 1);
+}
+
+static void a_held_service_ends_although_one_that_is_not_held_needs_it(void **state)
+{
+    (void)state;
+    struct world world = two_services(INSTANCE_READY, INSTANCE_READY);
+    world.services[0].hold = PLAN_HOLD_STOPPED;
+    assert_int_equal(run(&world), PLAN_CONVERGED);
+    assert_int_equal(count_state(&world, 0, "a", INSTANCE_EXITED), 1);
+    assert_int_equal(count_state(&world, 1, "a", INSTANCE_READY), 1);
+}
+
+static void nobody_waits_for_a_dependency_that_is_held(void **state)
+{
+    (void)state;
+    struct world world = two_services(INSTANCE_EXITED, INSTANCE_PENDING);
+    world.services[0].hold = PLAN_HOLD_EMPTY;
+    assert_int_equal(run(&world), PLAN_CONVERGED);
+    assert_int_equal(count_state(&world, 0, "a", INSTANCE_GONE), 1);
+    assert_int_equal(count_state(&world, 1, "a", INSTANCE_READY), 1);
+}
+
+static void a_created_service_has_all_its_instances_and_none_of_them_runs(void **state)
+{
+    (void)state;
+    struct world world = {.service_count = 1};
+    world.services[0] = (struct plan_service){
+        .name = "web", .hash = "b", .wanted_count = 2, .hold = PLAN_HOLD_CREATED};
+    add(&world, 0, 1, "b", INSTANCE_PENDING);
+    add(&world, 0, 1, "a", INSTANCE_READY);
+    plan_make(world.services, 1, world.instances, world.count, &plan);
+    assert_int_equal(plan.verdict, PLAN_WORKING);
+    assert_int_equal(plan.step_count, 2); /* the old one stops, number 2 is made; 1 stays */
+    assert_int_equal(plan.steps[0].verb, PLAN_STOP);
+    assert_int_equal(plan.steps[0].instance, 1);
+    assert_int_equal(plan.steps[1].verb, PLAN_CREATE);
+    assert_int_equal(plan.steps[1].number, 2);
+}
+
+static void what_failed_in_a_service_beside_the_operation_is_not_its_failure(void **state)
+{
+    (void)state;
+    struct world world = two_services(INSTANCE_UNHEALTHY, INSTANCE_READY);
+    plan_make(world.services, 2, world.instances, world.count, &plan);
+    assert_int_equal(plan.verdict, PLAN_FAILED);
+    world.services[0].aside = true;
+    plan_make(world.services, 2, world.instances, world.count, &plan);
+    assert_int_equal(plan.verdict, PLAN_CONVERGED);
+    world.instances[0].state = INSTANCE_EXITED;
+    world.instances[0].stopped = true;
+    plan_make(world.services, 2, world.instances, world.count, &plan);
+    assert_int_equal(plan.verdict, PLAN_CONVERGED);
+    assert_int_equal(plan.steps[0].verb, PLAN_START); /* it is looked after all the same */
+}
+
+static void a_paused_instance_takes_no_traffic(void **state)
+{
+    (void)state;
+    struct world world = {.service_count = 1};
+    world.services[0] = (struct plan_service){.name = "web", .hash = "a", .wanted_count = 2};
+    add(&world, 0, 1, "a", INSTANCE_READY);
+    add(&world, 0, 2, "a", INSTANCE_READY);
+    world.instances[0].paused = true;
+    assert_false(plan_takes_traffic(&world.services[0], world.instances, 2, &world.instances[0]));
+    assert_true(plan_takes_traffic(&world.services[0], world.instances, 2, &world.instances[1]));
+    assert_int_equal(run(&world), PLAN_CONVERGED); /* it is as it should be */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(held_services_end_dependents_first_and_keep_their_instances),
+        cmocka_unit_test(a_held_service_ends_although_one_that_is_not_held_needs_it),
+        cmocka_unit_test(nobody_waits_for_a_dependency_that_is_held),
+        cmocka_unit_test(a_created_service_has_all_its_instances_and_none_of_them_runs),
+        cmocka_unit_test(what_failed_in_a_service_beside_the_operation_is_not_its_failure),
+        cmocka_unit_test(a_paused_instance_takes_no_traffic),
         cmocka_unit_test(a_replacement_never_leaves_the_service_without_traffic),
         cmocka_unit_test(two_instances_of_an_exclusive_service_never_run_at_once),
         cmocka_unit_test(a_bad_release_fails_and_the_way_back_brings_the_old_one),

@@ -119,6 +119,121 @@ static void migrations_are_remembered_by_hash_until_the_system_goes_down(void **
     assert_false(done);
 }
 
+static void note_hold(void *arg, const char *service, enum plan_hold hold)
+{
+    char *seen = arg;
+    size_t len = strlen(seen);
+
+    (void)snprintf(seen + len, 64 - len, "%s=%d ", service, (int)hold);
+}
+
+static void what_is_held_is_remembered_until_it_is_taken_back(void **state)
+{
+    struct fixture *fixture = *state;
+    char seen[64] = "";
+
+    assert_true(state_save_hold(fixture->state, "shop", "web", PLAN_HOLD_STOPPED, &fixture->err));
+    assert_true(state_save_hold(fixture->state, "shop", "db", PLAN_HOLD_EMPTY, &fixture->err));
+    assert_true(state_save_hold(fixture->state, "office", "x", PLAN_HOLD_EMPTY, &fixture->err));
+    reopen(fixture);
+    assert_true(state_save_hold(fixture->state, "shop", "db", PLAN_HOLD_NONE, &fixture->err));
+    assert_true(state_each_hold(fixture->state, "shop", note_hold, seen, &fixture->err));
+    assert_string_equal(seen, "web=1 ");
+    assert_true(state_delete_system(fixture->state, "shop", &fixture->err));
+    seen[0] = '\0';
+    assert_true(state_each_hold(fixture->state, "shop", note_hold, seen, &fixture->err));
+    assert_string_equal(seen, "");
+}
+
+static void note_doomed(void *arg, const char *user, const char *volume)
+{
+    char *seen = arg;
+    size_t len = strlen(seen);
+
+    (void)snprintf(seen + len, 64 - len, "%s:%s ", user, volume);
+}
+
+static void volumes_that_are_to_go_are_remembered_until_they_are_gone_or_spared(void **state)
+{
+    struct fixture *fixture = *state;
+    char seen[64] = "";
+
+    assert_true(state_doom_volume(fixture->state, "shop", "", "shop_data", &fixture->err));
+    assert_true(state_doom_volume(fixture->state, "shop", "", "shop_data", &fixture->err));
+    assert_true(state_doom_volume(fixture->state, "shop", "web", "shop_web", &fixture->err));
+    assert_true(state_spare_volume(fixture->state, "shop", "web", "shop_web", &fixture->err));
+    reopen(fixture);
+    assert_true(state_each_doomed(fixture->state, "shop", note_doomed, seen, &fixture->err));
+    assert_string_equal(seen, ":shop_data ");
+    assert_true(state_spare_volumes(fixture->state, "shop", &fixture->err));
+    seen[0] = '\0';
+    assert_true(state_each_doomed(fixture->state, "shop", note_doomed, seen, &fixture->err));
+    assert_string_equal(seen, "");
+}
+
+static void changes_that_are_abandoned_have_not_happened(void **state)
+{
+    struct fixture *fixture = *state;
+    char seen[64] = "";
+
+    assert_true(state_begin(fixture->state, &fixture->err));
+    assert_true(state_save_hold(fixture->state, "shop", "web", PLAN_HOLD_STOPPED, &fixture->err));
+    state_abandon(fixture->state);
+    assert_true(state_begin(fixture->state, &fixture->err));
+    assert_true(state_save_hold(fixture->state, "shop", "db", PLAN_HOLD_STOPPED, &fixture->err));
+    assert_true(state_commit(fixture->state, &fixture->err));
+    assert_true(state_each_hold(fixture->state, "shop", note_hold, seen, &fixture->err));
+    assert_string_equal(seen, "db=1 ");
+}
+
+struct loaded {
+    bool paused, no_restart, auto_remove, leaving, takes_names;
+    char one_off[32];
+};
+
+static bool note_instance(void *arg, const struct state_instance *row, struct err *err)
+{
+    struct loaded *loaded = arg;
+
+    (void)err;
+    *loaded = (struct loaded){.paused = row->paused,
+                              .no_restart = row->no_restart,
+                              .auto_remove = row->auto_remove,
+                              .leaving = row->leaving,
+                              .takes_names = row->takes_names};
+    (void)snprintf(loaded->one_off, sizeof loaded->one_off, "%s",
+                   row->one_off == NULL ? "(none)" : row->one_off);
+    return true;
+}
+
+static void the_flags_of_an_instance_are_read_back_as_they_were(void **state)
+{
+    struct fixture *fixture = *state;
+    struct system system = {.name = "shop"};
+    struct compose_service service = {.name = "web"};
+    struct release_service made = {.service = &service};
+    struct release release = {.number = 1};
+    char name[] = "special";
+    struct instance instance = {
+        .system = &system, .release = &release, .made_of = &made, .id = "i"};
+    struct loaded loaded;
+
+    assert_true(state_save_instance(fixture->state, &instance, &fixture->err));
+    assert_true(state_each_instance(fixture->state, "shop", note_instance, &loaded, &fixture->err));
+    assert_false(loaded.paused || loaded.no_restart || loaded.auto_remove || loaded.leaving ||
+                 loaded.takes_names);
+    assert_string_equal(loaded.one_off, "(none)");
+    instance.paused = instance.no_restart = instance.auto_remove = instance.leaving =
+        instance.takes_names = true;
+    instance.one_off = name;
+    assert_true(state_save_instance(fixture->state, &instance, &fixture->err));
+    reopen(fixture);
+    assert_true(state_each_instance(fixture->state, "shop", note_instance, &loaded, &fixture->err));
+    assert_true(loaded.paused && loaded.no_restart && loaded.auto_remove && loaded.leaving &&
+                loaded.takes_names);
+    assert_string_equal(loaded.one_off, "special");
+}
+
 static void a_damaged_file_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -141,6 +256,15 @@ int main(void)
                                         open_state, close_state),
         cmocka_unit_test_setup_teardown(
             migrations_are_remembered_by_hash_until_the_system_goes_down, open_state, close_state),
+        cmocka_unit_test_setup_teardown(what_is_held_is_remembered_until_it_is_taken_back,
+                                        open_state, close_state),
+        cmocka_unit_test_setup_teardown(
+            volumes_that_are_to_go_are_remembered_until_they_are_gone_or_spared, open_state,
+            close_state),
+        cmocka_unit_test_setup_teardown(changes_that_are_abandoned_have_not_happened, open_state,
+                                        close_state),
+        cmocka_unit_test_setup_teardown(the_flags_of_an_instance_are_read_back_as_they_were,
+                                        open_state, close_state),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, open_state, close_state),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

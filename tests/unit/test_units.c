@@ -26,6 +26,8 @@ static void durations_are_read_and_written_as_compose_does(void **state)
         {"3us", 3000, "3\xc2\xb5s"},
         {"7ns", 7, "7ns"},
         {".5s", 500000000, "500ms"},
+        {"1d", 86400000000000, "24h0m0s"},
+        {"1w2d", 777600000000000, "216h0m0s"},
     };
     struct err err;
 
@@ -125,7 +127,8 @@ static void bad_ports_say_what_is_wrong(void **state)
         {"0:80", "port 0 cannot be used; leave it out for any free port"},
         {"a:80", "'a' is no port number"},
         {"", "'' is no port number"},
-        {"80/sctp", "protocol 'sctp' is not known; use tcp or udp"},
+        {"80/abc", "protocol 'abc' is not known; use tcp or udp"},
+        {"localhost:80:80", "'localhost' is no IP address; write 127.0.0.1:80:80"},
         {"90-80:1", "port range '90-80' runs backwards"},
         {"1-3:1-2", "port ranges of different length in '1-3:1-2'"},
         {":80:80", "no address before ':' in ':80:80'"},
@@ -139,24 +142,70 @@ static void bad_ports_say_what_is_wrong(void **state)
     }
 }
 
-static void a_command_is_split_as_a_shell_would(void **state)
+static void a_command_is_split_as_compose_does(void **state)
 {
     (void)state;
     AUTO(arena_done) struct arena arena = {0};
+    static const struct {
+        const char *in;
+        const char *words[8]; /* ends with NULL */
+    } rows[] = {
+        {" sh -c 'a  $b' x\\ y '' a'b'c ", {"sh", "-c", "a  $b", "x y", "", "abc"}},
+        {"\"q \\\" \\n\"", {"q \" n"}},
+        {"'a\\b' a\\b", {"a\\b", "ab"}},
+        {"echo `a b` $(c d) $X", {"echo", "`a b`", "$(c d)", "$X"}},
+        {"\"\"", {""}},
+        {"", {NULL}},
+    };
     const char **words;
     size_t count;
     struct err err;
 
-    assert_true(units_split_words(STR(" sh -c 'a  $b' \"q \\\" \\n\" x\\ y '' a'b'c "), &arena,
-                                  &words, &count, &err));
-    static const char *const want[] = {"sh", "-c", "a  $b", "q \" \\n", "x y", "", "abc"};
-    assert_int_equal(count, ARRAY_LEN(want));
-    for (size_t i = 0; i < count; i++)
-        assert_string_equal(words[i], want[i]);
-    assert_true(units_split_words(STR(""), &arena, &words, &count, &err));
-    assert_int_equal(count, 0);
-    assert_false(units_split_words(STR("a 'b"), &arena, &words, &count, &err));
-    assert_string_equal(err.text, "a quote is not closed in 'a 'b'");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_true(units_split_words(str_of(rows[i].in), &arena, &words, &count, &err));
+        size_t want = 0;
+        for (; rows[i].words[want] != NULL && want < count; want++)
+            assert_string_equal(words[want], rows[i].words[want]);
+        assert_null(rows[i].words[want]);
+        assert_int_equal(count, want);
+    }
+}
+
+static void a_command_with_an_open_quote_or_a_bracket_is_refused(void **state)
+{
+    (void)state;
+    AUTO(arena_done) struct arena arena = {0};
+    static const char *const bad[] = {"a 'b", "a \"b", "a `b", "a $(b", "(a)", "a )", "a \\"};
+    const char **words;
+    size_t count;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_false(units_split_words(str_of(bad[i]), &arena, &words, &count, &err));
+        assert_int_equal(err.code, ERR_INVALID);
+    }
+}
+
+static void a_command_ends_where_a_shell_would_join_another(void **state)
+{
+    (void)state;
+    AUTO(arena_done) struct arena arena = {0};
+    static const struct {
+        const char *in;
+        size_t count;
+        const char *rest;
+    } rows[] = {{"a b && c", 2, "&& c"}, {"a; b", 1, "; b"},   {"a 2>x b", 1, ">x b"},
+                {"a x>y", 2, ">y"},      {"a 'b;c' d", 3, ""}, {"a | b", 1, "| b"}};
+    const char **words;
+    size_t count;
+    struct str rest;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_true(units_cut_words(str_of(rows[i].in), &arena, &words, &count, &rest, &err));
+        assert_int_equal(count, rows[i].count);
+        assert_true(str_is(rest, rows[i].rest));
+    }
 }
 
 static void more_words_than_the_limit_are_refused(void **state)
@@ -185,7 +234,9 @@ int main(void)
         cmocka_unit_test(sizes_are_powers_of_1024),
         cmocka_unit_test(ports_are_read_in_every_short_form),
         cmocka_unit_test(bad_ports_say_what_is_wrong),
-        cmocka_unit_test(a_command_is_split_as_a_shell_would),
+        cmocka_unit_test(a_command_is_split_as_compose_does),
+        cmocka_unit_test(a_command_with_an_open_quote_or_a_bracket_is_refused),
+        cmocka_unit_test(a_command_ends_where_a_shell_would_join_another),
         cmocka_unit_test(more_words_than_the_limit_are_refused),
     };
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "base/map.h"
+#include "cli/cli.h"
+#include "cli/key_report.h"
+#include "cli/text_table.h"
+#include "json/json.h"
+
+static const struct text_table_column columns[] = {
+    {.header = "KEY", .shrinks = true},
+    {.header = "WHERE", .drops = 1},
+    {.header = "HERE"},
+    {.header = "HOW", .optional = true},
+};
+
+size_t key_report_count(const struct compose_uses *uses, enum compose_support support)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < uses->count; i++)
+        count += uses->items[i].support == support;
+    return count;
+}
+
+/* The key without the name in its second part: the same for "services.web.x" and "services.db.x".
+ */
+static const char *kind_of(struct cli *cli, const struct compose_use *use)
+{
+    struct str rest = str_of(use->path);
+    struct str top = str_cut(&rest, '.');
+
+    (void)str_cut(&rest, '.');
+    return arena_printf(&cli->arena, STR_FMT "|" STR_FMT "|%s", STR_ARG(top), STR_ARG(rest),
+                        use->how == NULL ? "" : use->how);
+}
+
+/* A row of the table: the first of several alike. */
+struct row {
+    const struct compose_use *first;
+    size_t count;
+};
+
+struct rows {
+    struct row *items;
+    size_t count;
+};
+
+static struct rows make_rows(struct cli *cli, const struct compose_uses *uses, bool every)
+{
+    AUTO(map_done) struct map kinds = {0};
+    struct rows rows = {.items = ARENA_ARRAY(&cli->arena, struct row, uses->count + 1)};
+
+    for (size_t i = 0; i < uses->count; i++) {
+        const struct compose_use *use = &uses->items[i];
+        if (!every && use->support == SUPPORT_HONOURED)
+            continue;
+        struct str kind = str_of(every ? "" : kind_of(cli, use));
+        struct row *row = every ? NULL : map_find(&kinds, kind);
+        if (row == NULL) {
+            row = &rows.items[rows.count++];
+            row->first = use;
+            if (!every)
+                (void)map_set(&kinds, kind, row);
+        }
+        row->count++;
+    }
+    return rows;
+}
+
+static enum style style_of(enum compose_support support)
+{
+    return support == SUPPORT_REFUSED    ? STYLE_RED
+           : support == SUPPORT_HONOURED ? STYLE_GREEN
+                                         : STYLE_YELLOW;
+}
+
+static const char *key_cell(struct cli *cli, const struct row *row)
+{
+    if (row->count == 1)
+        return row->first->path;
+    return arena_printf(&cli->arena, "%s (and %zu more)", row->first->path, row->count - 1);
+}
+
+static const char *where_cell(struct cli *cli, const struct compose_place *place)
+{
+    if (place->file == NULL)
+        return "-";
+    const char *slash = strrchr(place->file, '/');
+    return arena_printf(&cli->arena, "%s:%u", slash == NULL ? place->file : slash + 1, place->line);
+}
+
+void key_report_print(struct cli *cli, const struct compose_uses *uses, bool every)
+{
+    AUTO(text_table_done) struct text_table table = {0};
+    AUTO(buf_done) struct buf out = {0};
+    struct rows rows = make_rows(cli, uses, every);
+
+    text_table_init(&table, columns, ARRAY_LEN(columns));
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct compose_use *use = rows.items[i].first;
+        text_table_add(&table, STYLE_NONE, key_cell(cli, &rows.items[i]));
+        text_table_add(&table, STYLE_DIM, where_cell(cli, &use->place));
+        text_table_add(&table, style_of(use->support), compose_support_name(use->support));
+        text_table_add(&table, STYLE_NONE, use->how == NULL ? "" : use->how);
+    }
+    if (rows.count == 0)
+        return;
+    text_table_format(&table, &cli->out, &out);
+    buf_add_char(&out, '\n');
+    cli_print(cli, buf_str(&out));
+}
+
+json_t *key_report_json(const struct compose_uses *uses)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < uses->count; i++) {
+        const struct compose_use *use = &uses->items[i];
+        json_t *file =
+            use->place.file == NULL ? json_null() : json_from_bytes(str_of(use->place.file));
+        (void)json_array_append_new(
+            list, json_pack("{s:o, s:o, s:I, s:I, s:s, s:s?}", "path",
+                            json_from_bytes(str_of(use->path)), "file", file, "line",
+                            (json_int_t)use->place.line, "column", (json_int_t)use->place.column,
+                            "support", compose_support_name(use->support), "how", use->how));
+    }
+    return list;
+}

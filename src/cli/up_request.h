@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The body of POST .../up for `up` and `build`: the resolved file with what the
+ * options change in it, and the options themselves.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "compose/model.h"
+
+struct cli;
+struct err;
+
+/* --scale and --build-arg, in the model and in the resolved file. ERR_INVALID names what is wrong.
+ */
+MUST_CHECK bool up_request_apply(struct cli *cli, struct compose *compose, json_t *resolved,
+                                 struct err *err);
+
+/* New reference. <only_build>: build, start nothing. */
+json_t *up_request_make(const struct cli *cli, const struct compose *compose, json_t *resolved,
+                        bool only_build) MUST_CHECK;

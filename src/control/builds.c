@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Trees that a release needs. What is not there is built side by side; the
+ * operation goes on when all of it is, and can be cancelled until then.
+ */
+#include "base/base.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "control/daemon_priv.h"
+
+enum { LINE_MAX_BYTES = 4096 };
+
+struct build_run {
+    struct list link;            /* in operation.builds */
+    struct operation *operation; /* NULL: it went away */
+    struct release_service *made;
+    struct buf line; /* an output line that is not complete yet */
+    uint64_t started_ns;
+};
+
+static void all_done(struct operation *operation)
+{
+    if (operation->failure != NULL || operation->kind == OPERATION_BUILD)
+        operation_end(operation, operation->failure);
+    else
+        up_built(operation);
+}
+
+static void on_output(void *arg, struct str bytes)
+{
+    struct build_run *run = arg;
+
+    if (run->operation == NULL)
+        return;
+    buf_add_str(&run->line, bytes);
+    for (;;) {
+        size_t end = str_find(buf_str(&run->line), '\n');
+        if (end == run->line.len && run->line.len < LINE_MAX_BYTES)
+            return;
+        operation_output(run->operation->system, run->made->service->name,
+                         str_sub(buf_str(&run->line), 0, end));
+        buf_drop(&run->line, MIN(end + 1, run->line.len));
+    }
+}
+
+static void tell_built(const struct build_run *run)
+{
+    struct system *system = run->operation->system;
+    uint64_t took_ms = (loop_now_ns(system->daemon->loop) - run->started_ns) / NS_PER_MS;
+    char text[64];
+
+    str_format(text, sizeof text, "in %llu.%llu s", (unsigned long long)(took_ms / 1000),
+               (unsigned long long)(took_ms % 1000 / 100));
+    operation_step(system, run->made->service->name, NULL, "built", text);
+    run->operation->changed = true;
+}
+
+static void tell_failed(const struct build_run *run, const struct err *err)
+{
+    const char *service = run->made->service->name;
+    struct err failure = *err;
+
+    err_prefix(&failure, "%s: build", service);
+    operation_step(run->operation->system, service, NULL, "failed", err->text);
+    operation_fail(run->operation, &failure, NULL);
+}
+
+static void on_built(void *arg, const struct err *err)
+{
+    struct build_run *run = arg;
+    struct operation *operation = run->operation;
+
+    list_remove(&run->link);
+    if (operation != NULL) {
+        if (run->line.len > 0)
+            operation_output(operation->system, run->made->service->name, buf_str(&run->line));
+        if (err != NULL)
+            tell_failed(run, err);
+        else
+            tell_built(run);
+    }
+    buf_done(&run->line);
+    free(run);
+    if (operation != NULL && --operation->builds_left == 0)
+        all_done(operation);
+}
+
+/* Starts the build of <made> unless its tree is there. */
+static bool build_service(struct operation *operation, struct arena *arena,
+                          struct release_service *made, struct err *err)
+{
+    struct runtime *runtime = operation->system->daemon->runtime;
+    struct build_spec spec = {.system = operation->system->name,
+                              .service = made->service,
+                              .uid = operation->system->uid,
+                              .fresh = operation->no_cache,
+                              .caller_environment = operation->environment};
+    bool ready;
+
+    if (!runtime->ops->build_key(runtime, &spec, arena, &made->tree, &ready, err))
+        return false;
+    if (ready) {
+        operation_step(operation->system, made->service->name, NULL, "cached",
+                       "the build is there already");
+        return true;
+    }
+    if (operation->no_build)
+        return err_set(err, ERR_INVALID, "it has to be built, and --no-build forbids it");
+    struct build_run *run = NEW(struct build_run);
+    run->operation = operation;
+    run->made = made;
+    run->started_ns = loop_now_ns(operation->system->daemon->loop);
+    list_init(&run->link);
+    operation_step(operation->system, made->service->name, NULL, "building", "");
+    if (!runtime->ops->build(runtime, &spec, made->tree, on_output, on_built, run, err)) {
+        free(run);
+        return false;
+    }
+    list_push(&operation->builds, &run->link);
+    operation->builds_left++;
+    return true;
+}
+
+static bool is_built(const struct release_service *made)
+{
+    return made->service->build.present && !made->service->x.provided_by_edge;
+}
+
+static bool begin_one(struct operation *operation, struct arena *arena,
+                      struct release_service *made)
+{
+    struct err err;
+
+    if (build_service(operation, arena, made, &err))
+        return true;
+    err_prefix(&err, "%s", made->service->name);
+    operation_fail(operation, &err, NULL);
+    return false;
+}
+
+void builds_begin(struct operation *operation)
+{
+    struct release *candidate = operation->candidate;
+    bool going_on = true;
+
+    operation->builds_left = 1; /* this function: an early end must not conclude */
+    for (size_t i = 0; candidate != NULL && i < candidate->compose->service_count; i++) {
+        struct release_service *made = &candidate->services[i];
+        if (going_on && is_built(made) && operation_has(operation, made->service->name))
+            going_on = begin_one(operation, &candidate->arena, made);
+    }
+    if (operation->run != NULL && going_on) {
+        size_t service;
+        struct release *release = run_release(operation->run, &service);
+        if (is_built(&release->services[service]))
+            (void)begin_one(operation, &release->arena, &release->services[service]);
+    }
+    if (--operation->builds_left == 0)
+        all_done(operation);
+}
+
+void builds_cancel(struct operation *operation)
+{
+    struct runtime *runtime = operation->system->daemon->runtime;
+
+    LIST_FOR_EACH (node, &operation->builds)
+        runtime->ops->build_cancel(runtime, CONTAINER_OF(node, struct build_run, link)->made->tree);
+}
+
+void builds_abandon(struct operation *operation)
+{
+    builds_cancel(operation);
+    LIST_FOR_EACH (node, &operation->builds) {
+        CONTAINER_OF(node, struct build_run, link)->operation = NULL;
+        list_remove(node);
+    }
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The certificates in the edge's table. Files that a system names are read
+ * again each time: they are renewed under our feet, one after the other, and
+ * may be unusable for a moment or for good. Then the pair that was good last is
+ * used; without one that system has no https. The others must not suffer.
+ */
+#include "base/base.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "control/daemon_priv.h"
+#include "guard/local_ca.h"
+#include "tls/tls.h"
+
+enum { CERTIFICATE_FILE_LIMIT = 1 << 20, COMPLAINT_BYTES = 400 };
+
+/* The last good files of a system: daemon.given_certificates, by system and path. */
+struct given {
+    bool used;              /* by the table that is being made */
+    struct buf certificate; /* empty: none was good */
+    struct buf key;
+    char complaint[COMPLAINT_BYTES]; /* why the newest cannot be used; empty: they can */
+};
+
+static void given_free(void *value)
+{
+    struct given *given = value;
+
+    if (given->key.ptr != NULL)
+        explicit_bzero(given->key.ptr, given->key.cap);
+    buf_done(&given->certificate);
+    buf_done(&given->key);
+    free(given);
+}
+
+static struct map_entry *find_unused(const struct daemon *daemon)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&daemon->given_certificates, &i)) != NULL;)
+        if (!((struct given *)entry->value)->used)
+            return entry;
+    return NULL;
+}
+
+void certificates_sweep(struct daemon *daemon)
+{
+    struct map_entry *entry;
+
+    while ((entry = find_unused(daemon)) != NULL)
+        given_free(map_remove(&daemon->given_certificates, str_from(entry->key, entry->key_len)));
+    for (size_t i = 0; (entry = map_next(&daemon->given_certificates, &i)) != NULL;)
+        ((struct given *)entry->value)->used = false;
+}
+
+void certificates_done(struct daemon *daemon)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&daemon->given_certificates, &i)) != NULL;)
+        given_free(entry->value);
+    map_done(&daemon->given_certificates);
+}
+
+/* ---- names ---- */
+
+struct host_names {
+    const char *items[LOCAL_CA_NAMES_MAX];
+    size_t count;
+};
+
+static void add_name(struct host_names *names, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < names->count; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return;
+    if (name != NULL && names->count < ARRAY_LEN(names->items))
+        names->items[names->count++] = name;
+}
+
+static void add_names(struct host_names *names, const struct compose *compose)
+{
+    add_name(names, compose->x.domain);
+    for (size_t i = 0; i < compose->x.route_count; i++)
+        add_name(names, compose->x.routes[i].host);
+    if (names->count == 0)
+        add_name(names, "localhost");
+}
+
+static void push(json_t *list, const struct host_names *names, struct str certificate,
+                 struct str key)
+{
+    json_t *texts = json_array();
+
+    for (size_t i = 0; i < names->count; i++)
+        (void)json_array_append_new(texts, json_string(names->items[i]));
+    (void)json_array_append_new(list, json_pack("{s:o, s:s%, s:s%}", "names", texts, "certificate",
+                                                certificate.ptr, certificate.len, "key", key.ptr,
+                                                key.len));
+}
+
+/* ---- our own ---- */
+
+static bool add_own(struct daemon *daemon, const char *system, const struct host_names *names,
+                    json_t *list, struct err *err)
+{
+    struct local_ca_request request = {
+        .id = system, .names = names->items, .name_count = names->count};
+    AUTO(local_ca_leaf_done) struct local_ca_leaf leaf = {0};
+
+    for (size_t i = 0; i < names->count; i++)
+        if (!local_ca_covers(str_of(names->items[i])))
+            return err_set(err, ERR_INVALID,
+                           "there is no certificate for '%s': write x-ishizue.tls: {certificate, "
+                           "key}; only names below localhost, test and internal get one made",
+                           names->items[i]);
+    if (!local_ca_issue(daemon->ca, &request, clock_wall_ms(), &leaf, err))
+        return false;
+    push(list, names, str_from(leaf.certificate_pem.ptr, leaf.certificate_pem.len),
+         str_from(leaf.key_pem.ptr, leaf.key_pem.len));
+    return true;
+}
+
+/* ---- given ones ---- */
+
+/* Reads them as the edge will. */
+static bool read_files(const struct compose *compose, const struct host_names *names,
+                       struct buf *certificate, struct buf *key, struct err *err)
+{
+    struct str list[LOCAL_CA_NAMES_MAX];
+    AUTO(tls_context_free) struct tls_context *context = NULL;
+
+    for (size_t i = 0; i < names->count; i++)
+        list[i] = str_of(names->items[i]);
+    if (!file_read(compose->x.tls_certificate, CERTIFICATE_FILE_LIMIT, certificate, err) ||
+        !file_read(compose->x.tls_key, CERTIFICATE_FILE_LIMIT, key, err))
+        return false;
+    if (memchr(certificate->ptr, '\0', certificate->len) != NULL ||
+        memchr(key->ptr, '\0', key->len) != NULL)
+        return err_set(err, ERR_INVALID, "'%s' or '%s' is not PEM", compose->x.tls_certificate,
+                       compose->x.tls_key);
+    context = tls_context_new(err);
+    return context != NULL &&
+           tls_context_add(context, list, names->count, buf_str(certificate), buf_str(key), err);
+}
+
+/* Tells of a change for the worse, and of the end of it, once. */
+static void complain(struct system *system, struct given *given, const char *complaint)
+{
+    if (strcmp(given->complaint, complaint) == 0)
+        return;
+    str_format(given->complaint, sizeof given->complaint, "%s", complaint);
+    if (complaint[0] == '\0') {
+        log_info("daemon", "%s: x-ishizue.tls: the files can be used again", system->name);
+        return;
+    }
+    AUTO(buf_done) struct buf text = {0};
+    buf_addf(&text, "x-ishizue.tls: %s; %s", complaint,
+             given->certificate.len > 0 ? "the certificate before goes on being used"
+                                        : "there is no https until they are good");
+    log_warn("daemon", "%s: %s", system->name, buf_text(&text));
+    operation_warn(system, buf_text(&text));
+}
+
+static void swap(struct buf *a, struct buf *b)
+{
+    struct buf kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+static struct given *get_given(const struct system *system, const struct compose *compose)
+{
+    struct map *all = &system->daemon->given_certificates;
+    AUTO(buf_done) struct buf key = {0};
+
+    buf_addf(&key, "%s %s", system->name, compose->x.tls_certificate);
+    struct given *given = map_find(all, buf_str(&key));
+    if (given == NULL) {
+        given = NEW(struct given);
+        (void)map_set(all, buf_str(&key), given);
+    }
+    given->used = true;
+    return given;
+}
+
+static bool add_given(struct system *system, const struct compose *compose,
+                      const struct host_names *names, json_t *list)
+{
+    struct given *given = get_given(system, compose);
+    AUTO(buf_done) struct buf certificate = {0}, key = {0};
+    struct err err;
+
+    bool good = read_files(compose, names, &certificate, &key, &err);
+    if (good) {
+        swap(&given->certificate, &certificate);
+        swap(&given->key, &key);
+    }
+    complain(system, given, good ? "" : err.text);
+    if (key.ptr != NULL)
+        explicit_bzero(key.ptr, key.cap);
+    if (given->certificate.len == 0)
+        return false;
+    push(list, names, buf_str(&given->certificate), buf_str(&given->key));
+    return true;
+}
+
+/* ---- a system ---- */
+
+bool certificates_check(struct daemon *daemon, const struct compose *compose, json_t *list,
+                        struct err *err)
+{
+    AUTO(buf_done) struct buf certificate = {0}, key = {0};
+    struct host_names names = {.count = 0};
+
+    if (compose->x.tls == TLS_OFF)
+        return true;
+    add_names(&names, compose);
+    bool good = compose->x.tls == TLS_FILES ? read_files(compose, &names, &certificate, &key, err)
+                                            : add_own(daemon, compose->name, &names, list, err);
+    if (good && compose->x.tls == TLS_FILES)
+        push(list, &names, buf_str(&certificate), buf_str(&key));
+    if (key.ptr != NULL)
+        explicit_bzero(key.ptr, key.cap);
+    return good || err_prefix(err, "x-ishizue.tls");
+}
+
+bool certificates_add(struct system *system, const struct release *const releases[2], json_t *list)
+{
+    struct host_names own = {.count = 0};
+    bool added = true;
+    struct err err;
+
+    for (size_t r = 0; r < 2; r++) {
+        const struct compose *compose = releases[r] == NULL ? NULL : releases[r]->compose;
+        struct host_names names = {.count = 0};
+        if (compose == NULL || compose->x.tls == TLS_OFF)
+            continue;
+        add_names(compose->x.tls == TLS_FILES ? &names : &own, compose);
+        if (compose->x.tls == TLS_FILES)
+            added = add_given(system, compose, &names, list) && added;
+    }
+    if (own.count > 0 && !add_own(system->daemon, system->name, &own, list, &err)) {
+        log_error("daemon", "%s: no https: x-ishizue.tls: %s", system->name, err.text);
+        added = false;
+    }
+    return added;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "control/daemon_priv.h"
+
+static void a_signal_has_a_name_with_and_without_sig_and_a_number(void **state)
+{
+    static const char *const texts[] = {"TERM", "SIGTERM", "sigterm", "Term", "15"};
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        int signo = 0;
+        assert_true(signal_parse(texts[i], &signo, &err));
+        assert_int_equal(signo, SIGTERM);
+    }
+}
+
+static void the_highest_real_time_signal_has_a_number(void **state)
+{
+    struct err err;
+    int signo = 0;
+
+    (void)state;
+    assert_true(signal_parse("64", &signo, &err));
+    assert_int_equal(signo, 64);
+}
+
+static void what_is_no_signal_is_refused(void **state)
+{
+    static const char *const texts[] = {
+        "",    "0",          "65",        "-1",
+        "SIG", "SIGSIGTERM", "TERMINATE", "SIGTERMxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"};
+    struct err err;
+    int signo;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        assert_false(signal_parse(texts[i], &signo, &err));
+    assert_int_equal(err.code, ERR_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_signal_has_a_name_with_and_without_sig_and_a_number),
+        cmocka_unit_test(the_highest_real_time_signal_has_a_number),
+        cmocka_unit_test(what_is_no_signal_is_refused),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
