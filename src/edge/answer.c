@@ -96,19 +96,21 @@ char *answer_put_end(const struct exchange *exchange, char *at)
     return HEAD_PUT(at, "\r\n");
 }
 
-static void send_answer(struct exchange *exchange, char *end)
+/* The body, if there is one, begins at <body>. */
+static void send_answer(struct exchange *exchange, const char *body, const char *end)
 {
-    struct iovec iov = {exchange->worker->head_bytes, (size_t)(end - exchange->worker->head_bytes)};
+    const char *head = exchange->worker->head_bytes;
+    struct iovec iov = {exchange->worker->head_bytes, (size_t)(end - head)};
 
     if (exchange->target != NULL)
         proxy_release(exchange, false);
-    if (exchange_write(exchange, &iov, 1))
+    if (exchange_write_head(exchange, (size_t)(body - head), &iov, 1, body == end))
         exchange_done(exchange);
 }
 
 void answer_error(struct exchange *exchange, int status)
 {
-    char *at, *body = exchange->worker->joined, *end;
+    char *at, *body = exchange->worker->joined, *end, *head_end;
 
     if (status >= 500 || status == 408 || status == 431 || status == 400)
         exchange->keep_alive = exchange->keep_alive && status >= 502;
@@ -123,19 +125,20 @@ void answer_error(struct exchange *exchange, int status)
     at = HEAD_PUT(at, "\r\n");
     if (status == 405)
         at = HEAD_PUT(at, "Allow: GET, HEAD\r\n");
-    at = answer_put_end(exchange, at);
+    at = head_end = answer_put_end(exchange, at);
     if (exchange->method != HTTP_HEAD) {
         at = head_put(at, str_from(body, (size_t)(end - body)));
         exchange->sent_bytes = (uint64_t)(end - body);
     }
-    send_answer(exchange, at);
+    send_answer(exchange, head_end, at);
 }
 
 static void send_redirect(struct exchange *exchange, int status, char *at)
 {
     at = HEAD_PUT(at, "\r\nContent-Length: 0\r\n");
     exchange->status = status;
-    send_answer(exchange, answer_put_end(exchange, at));
+    at = answer_put_end(exchange, at);
+    send_answer(exchange, at, at);
 }
 
 void answer_redirect(struct exchange *exchange, int status, struct str location)

@@ -19,9 +19,11 @@ static bool take_chunks(struct body *body, char *bytes, size_t len, size_t *ret_
     char *data = bytes;
     size_t at = 0, got = 0;
 
+    body->trailers = (struct str){0};
+
     while (at < len && !body->done) {
         struct str piece;
-        size_t used;
+        size_t used, before = body->chunks.trailer_bytes;
         const char *why;
         enum http1_result result =
             http1_chunks_read(&body->chunks, str_from(bytes + at, len - at), &used, &piece, &why);
@@ -35,6 +37,9 @@ static bool take_chunks(struct body *body, char *bytes, size_t len, size_t *ret_
             got += piece.len;
         }
         at += used;
+        before = body->chunks.trailer_bytes - before;
+        if (before > 0) /* whatever is read of the trailers is read in one go, as the last thing */
+            body->trailers = str_from(bytes + at - before, before);
         body->done = result == HTTP1_DONE;
         if (used == 0 && !body->done)
             break;
@@ -92,6 +97,21 @@ static struct str size_line(size_t size, char line[BODY_LINE_BYTES])
     return str_from(at, (size_t)(line + BODY_LINE_BYTES - at));
 }
 
+/* The last chunk, behind what <count> pieces there are. */
+static int frame_end(const struct body *body, struct iovec ret[BODY_PIECES], int count)
+{
+    bool alone = count == 0;
+
+    if (body->trailers_out.len == 0) {
+        ret[count++] = piece_of(alone ? STR("0\r\n\r\n") : STR("\r\n0\r\n\r\n"));
+        return count;
+    }
+    ret[count++] = piece_of(alone ? STR("0\r\n") : STR("\r\n0\r\n"));
+    ret[count++] = piece_of(body->trailers_out);
+    ret[count++] = piece_of(STR("\r\n"));
+    return count;
+}
+
 int body_frame(const struct body *body, struct str data, char line[BODY_LINE_BYTES],
                struct iovec ret[BODY_PIECES])
 {
@@ -104,9 +124,8 @@ int body_frame(const struct body *body, struct str data, char line[BODY_LINE_BYT
     if (data.len > 0) {
         ret[count++] = piece_of(size_line(data.len, line));
         ret[count++] = piece_of(data);
-        ret[count++] = piece_of(body->done ? STR("\r\n0\r\n\r\n") : STR("\r\n"));
-    } else if (body->done) {
-        ret[count++] = piece_of(STR("0\r\n\r\n"));
+        if (!body->done)
+            ret[count++] = piece_of(STR("\r\n"));
     }
-    return count;
+    return body->done ? frame_end(body, ret, count) : count;
 }

@@ -18,6 +18,9 @@ struct body {
     uint64_t left;             /* HTTP_LENGTH */
     uint64_t bytes;            /* of data so far */
     struct http1_chunks chunks;
+    struct str trailers;     /* of chunks: what the last body_take() read of their trailer section,
+                                as it came; the blank line is part of it */
+    struct str trailers_out; /* lines to go behind the last chunk */
 };
 
 void body_init(struct body *body, const struct http1_head *head, bool chunk_out);
@@ -28,7 +31,7 @@ void body_init(struct body *body, const struct http1_head *head, bool chunk_out)
 MUST_CHECK bool body_take(struct body *body, char *bytes, size_t len, size_t *ret_used,
                           struct str *ret_data);
 
-enum { BODY_LINE_BYTES = 20, BODY_PIECES = 3 };
+enum { BODY_LINE_BYTES = 20, BODY_PIECES = 5 };
 /* The pieces that pass <data> on, with the end when the body is done; <line> must live until they
  * are written. Returns their count, perhaps 0. */
 int body_frame(const struct body *body, struct str data, char line[BODY_LINE_BYTES],

@@ -10,16 +10,13 @@
 #include "base/log.h"
 #include "edge/client.h"
 #include "edge/exchange.h"
+#include "edge/h2.h"
 #include "edge/worker.h"
 #include "http/http1.h"
 
-enum {
-    REQUESTS_PER_TURN = 64, /* answered at once; then others get their turn */
-    LINGER_READS_PER_TURN = 16,
-};
+enum { REQUESTS_PER_TURN = 64 }; /* answered at once; then others get their turn */
 
-static const struct conn_state client_handshake, client_idle, client_head, client_busy,
-    client_flush, client_linger;
+static const struct conn_state client_handshake, client_idle, client_head, client_busy;
 
 static struct client *client_of(struct conn *conn)
 {
@@ -33,7 +30,7 @@ static void forget(struct client *client)
     worker_forget_client(client->conn.worker);
 }
 
-static void client_close(struct client *client)
+void client_close(struct client *client)
 {
     if (!conn_is_open(&client->conn))
         return;
@@ -56,11 +53,11 @@ bool client_takes(struct client *client)
 
 void client_abort(struct client *client)
 {
-    struct exchange *exchange = client->exchange;
-
     if (!conn_is_open(&client->conn))
         return;
-    client->exchange = NULL;
+    if (client->is_http2)
+        h2_free(client);
+    struct exchange *exchange = TAKE(client->exchange);
     conn_abort(&client->conn);
     if (exchange != NULL)
         exchange_client_gone(exchange);
@@ -69,8 +66,9 @@ void client_abort(struct client *client)
 
 void client_close_if_idle(struct client *client)
 {
-    if (client->exchange == NULL && client->conn.state != &client_flush &&
-        client->conn.state != &client_linger)
+    if (client->is_http2)
+        h2_drain(client);
+    else if (client->exchange == NULL && !client_is_finishing(client))
         client_close(client);
 }
 
@@ -84,15 +82,15 @@ static void abort_conn(struct conn *conn)
     client_abort(client_of(conn));
 }
 
-static void nothing(struct conn *conn)
-{
-    (void)conn;
-}
-
 static void become_idle(struct client *client)
 {
     conn_set_state(&client->conn, &client_idle);
     conn_set_timeout(&client->conn, EDGE_KEEP_ALIVE_MS);
+}
+
+static void refuse(struct client *client, int status)
+{
+    exchange_refuse(client, &client->conn, &client_http1, status);
 }
 
 /* The head is incomplete: keeps it, and lets no client take forever. */
@@ -103,7 +101,7 @@ static void await_rest(struct client *client, struct str bytes)
     if (bytes.len >= EDGE_HEAD_BYTES) {
         bool in_target = memchr(bytes.ptr, '\n', bytes.len) == NULL;
         count_add(conn->worker, COUNT_LIMITS, 1);
-        exchange_refuse(client, in_target ? 414 : 431);
+        refuse(client, in_target ? 414 : 431);
         return;
     }
     if (conn->in == NULL)
@@ -112,6 +110,16 @@ static void await_rest(struct client *client, struct str bytes)
         conn_set_state(conn, &client_head);
         conn_set_timeout(conn, EDGE_HEAD_MS);
     }
+}
+
+/* By prior knowledge (RFC 9113, 3.3). Nothing more is to be read here. */
+static bool start_http2(struct client *client, struct str bytes)
+{
+    struct spill *former = TAKE(client->conn.in);
+
+    h2_start(client, bytes);
+    spill_free(&client->conn.worker->spills, former);
+    return false;
 }
 
 /* <bytes> are in conn->in, or in the scratch space. True: there may be another request in conn->in.
@@ -124,13 +132,20 @@ static bool read_request(struct client *client, struct str bytes)
     const char *why;
     enum http1_result result = http1_parse_request(bytes, head, &why);
 
+    if (result == HTTP1_BAD && !client->begun && h2_is_preface(bytes)) {
+        if (bytes.len < H2_PREFACE_BYTES)
+            result = HTTP1_MORE;
+        else
+            return start_http2(client, bytes);
+    }
     if (result == HTTP1_MORE) {
         await_rest(client, bytes);
         return false;
     }
+    client->begun = true;
     if (result != HTTP1_DONE || head->head_bytes > EDGE_HEAD_BYTES) {
         count_add(worker, COUNT_LIMITS, result == HTTP1_TOO_LARGE || result == HTTP1_DONE);
-        exchange_refuse(client, result == HTTP1_DONE ? 431 : head->status);
+        refuse(client, result == HTTP1_DONE ? 431 : head->status);
         return false;
     }
     struct spill *former = TAKE(conn->in); /* the head is in it: freed when it was used */
@@ -138,7 +153,7 @@ static bool read_request(struct client *client, struct str bytes)
         spill_add(&worker->spills, &conn->in, bytes.ptr + head->head_bytes,
                   bytes.len - head->head_bytes);
     conn_set_state(conn, &client_busy);
-    exchange_start(client, bytes);
+    exchange_start(client, conn, &client_http1);
     spill_free(&worker->spills, former);
     return conn->in != NULL;
 }
@@ -175,6 +190,8 @@ static void client_run(struct client *client)
             conn->input_waits = !conn->drained;
         }
         kept = read_request(client, bytes);
+        if (client->is_http2)
+            break;
         if (!kept && !conn->input_waits)
             break;
         if (++turn == REQUESTS_PER_TURN && conn_is_open(conn)) {
@@ -200,7 +217,7 @@ static void run_readable(struct conn *conn)
 static void head_timeout(struct conn *conn)
 {
     count_add(conn->worker, COUNT_TIMEOUTS, 1);
-    exchange_refuse(client_of(conn), 408);
+    refuse(client_of(conn), 408);
 }
 
 static void handshake(struct conn *conn)
@@ -215,6 +232,10 @@ static void handshake(struct conn *conn)
         return;
     case TLS_DONE:
         count_add(conn->worker, COUNT_HANDSHAKES, 1);
+        if (tls_stream_is_http2(conn->tls)) {
+            h2_start(client_of(conn), (struct str){0});
+            return;
+        }
         become_idle(client_of(conn));
         client_run(client_of(conn));
     }
@@ -235,43 +256,6 @@ static void busy_writable(struct conn *conn)
 static void busy_timeout(struct conn *conn)
 {
     exchange_client_timeout(client_of(conn)->exchange);
-}
-
-/* The answer was written: says so, and reads what still comes, because closing
- * with unread bytes would reset the connection and lose the answer. */
-static void start_linger(struct client *client)
-{
-    conn_shutdown_write(&client->conn);
-    conn_set_state(&client->conn, &client_linger);
-    conn_set_timeout(&client->conn, EDGE_LINGER_MS);
-    client_linger.on_readable(&client->conn);
-}
-
-static void flush_done(struct conn *conn)
-{
-    if (conn->out == NULL)
-        start_linger(client_of(conn));
-}
-
-static void flush_timeout(struct conn *conn)
-{
-    if (client_takes(client_of(conn)))
-        conn_set_timeout(conn, EDGE_WRITE_MS);
-    else
-        client_abort(client_of(conn));
-}
-
-static void linger_readable(struct conn *conn)
-{
-    ssize_t n = 1;
-
-    spill_free(&conn->worker->spills, TAKE(conn->in));
-    for (int turn = 0; n > 0 && turn < LINGER_READS_PER_TURN; turn++)
-        n = conn_read(conn, conn->worker->scratch, EDGE_SLOW_READ_BYTES);
-    if (n > 0)
-        conn_rearm(conn);
-    else if (n != CONN_AGAIN)
-        client_close(client_of(conn));
 }
 
 static const struct conn_state client_handshake = {
@@ -306,26 +290,25 @@ static const struct conn_state client_busy = {
     .on_error = abort_conn,
 };
 
-static const struct conn_state client_flush = {
-    .name = "flush",
-    .on_readable = nothing,
-    .on_writable = flush_done,
-    .on_timeout = flush_timeout,
-    .on_error = abort_conn,
-};
-
-static const struct conn_state client_linger = {
-    .name = "linger",
-    .on_readable = linger_readable,
-    .on_writable = nothing,
-    .on_timeout = close_conn,
-    .on_error = close_conn,
-};
-
-void client_exchange_done(struct client *client, bool keep_alive)
+static void bind_exchange(struct exchange *exchange)
 {
-    struct conn *conn = &client->conn;
+    exchange->client->exchange = exchange;
+}
 
+static bool write_head(struct exchange *exchange, size_t head_len, const struct iovec *iov,
+                       int count, bool whole)
+{
+    (void)head_len, (void)whole;
+    return conn_write(exchange->side, iov, count);
+}
+
+static bool takes(struct exchange *exchange)
+{
+    return client_takes(exchange->client);
+}
+
+static void done(struct client *client, struct conn *conn, bool keep_alive)
+{
     client->exchange = NULL;
     if (!conn_is_open(conn))
         return;
@@ -333,13 +316,23 @@ void client_exchange_done(struct client *client, bool keep_alive)
         become_idle(client);
         if (conn->in != NULL || conn->input_waits)
             client_run(client);
-    } else if (conn->out != NULL) {
-        conn_set_state(conn, &client_flush);
-        conn_set_timeout(conn, EDGE_WRITE_MS);
     } else {
-        start_linger(client);
+        client_finish(client);
     }
 }
+
+static void abort_exchange(struct exchange *exchange)
+{
+    client_abort(exchange->client);
+}
+
+const struct client_ops client_http1 = {
+    .bind = bind_exchange,
+    .write_head = write_head,
+    .takes = takes,
+    .done = done,
+    .abort = abort_exchange,
+};
 
 static void start_kind(struct client *client, const struct table_listener *config)
 {

@@ -2,7 +2,8 @@
  *
  * A connection from a client: reads request heads, starts an exchange for each,
  * one at a time, and keeps what was pipelined behind it. While it is idle it
- * holds this struct and nothing else.
+ * holds this struct and nothing else. When the client turns out to speak HTTP/2
+ * (ALPN, or its preface on a plain connection), h2_conn.c takes over.
  */
 #pragma once
 
@@ -16,12 +17,17 @@ enum { CLIENT_IP_BYTES = 39 };
 
 struct client {
     struct conn conn;
-    struct list link;          /* in worker.clients */
-    struct exchange *exchange; /* NULL: between requests */
+    struct list link; /* in worker.clients */
+    union {
+        struct exchange *exchange; /* NULL: between requests */
+        struct h2 *h2;             /* with <is_http2> */
+    };
     uint32_t listener_id;
     uint32_t acked_bytes; /* at the last client_takes() */
     uint8_t kind;         /* enum listener_kind */
     bool running;         /* client_run() is on the stack */
+    bool is_http2;
+    bool begun; /* a request was read: the preface of HTTP/2 comes too late */
     uint8_t ip_len;
     char ip[CLIENT_IP_BYTES]; /* text without NUL */
 };
@@ -30,11 +36,15 @@ struct client {
 void client_open(struct worker *worker, const struct table_listener *config, int fd,
                  const union socket_address *address);
 
-/* The exchange is over and everything of its answer was written or kept. Closes unless
- * <keep_alive>, letting the client read to the end first. */
-void client_exchange_done(struct client *client, bool keep_alive);
+extern const struct client_ops client_http1;
+
+/* Nothing is left to be said but what waits to be written: closes after that, letting the client
+ * read to the end. */
+void client_finish(struct client *client);
 /* Has the client taken anything of what is being written since the last call? */
 bool client_takes(struct client *client);
+bool client_is_finishing(const struct client *client);
+void client_close(struct client *client);
 /* At once, with whatever it was doing. */
 void client_abort(struct client *client);
 /* For a stop: waits for nothing that has not begun. */

@@ -85,7 +85,8 @@ static void release(struct conn *conn)
 {
     struct worker *worker = conn->worker;
 
-    watch_remove(worker->loop, &conn->watch);
+    if (conn->state->ops == NULL)
+        watch_remove(worker->loop, &conn->watch);
     timer_clear(&conn->timer);
     spill_free(&worker->spills, conn->in);
     spill_free(&worker->spills, conn->out);
@@ -93,7 +94,8 @@ static void release(struct conn *conn)
     if (conn->tls != NULL)
         tls_stream_free(conn->tls);
     conn->tls = NULL;
-    (void)close(conn->io.fd);
+    if (conn->state->ops == NULL)
+        (void)close(conn->io.fd);
     conn->io.fd = -1;
     conn->state = &conn_closed;
     worker_bury(worker, conn);
@@ -114,7 +116,8 @@ void conn_abort(struct conn *conn)
 
     if (!conn_is_open(conn))
         return;
-    (void)setsockopt(conn->io.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    if (conn->state->ops == NULL)
+        (void)setsockopt(conn->io.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     release(conn);
 }
 
@@ -132,6 +135,8 @@ ssize_t conn_read(struct conn *conn, void *bytes, size_t len)
 {
     ssize_t n;
 
+    if (conn->state->ops != NULL)
+        return conn->state->ops->read(conn, bytes, len);
     if (conn->tls != NULL) {
         n = read_tls(conn, bytes, len);
     } else {
@@ -194,6 +199,8 @@ bool conn_write(struct conn *conn, const struct iovec *given, int count)
     int left = 0;
 
     assert(count <= WRITE_IOV_MAX);
+    if (conn->state->ops != NULL)
+        return conn->state->ops->write(conn, given, count);
     for (int i = 0; i < count; i++)
         if (given[i].iov_len > 0)
             copy[left++] = given[i];
@@ -234,6 +241,10 @@ bool conn_flush(struct conn *conn)
 
 void conn_shutdown_write(struct conn *conn)
 {
+    if (conn->state->ops != NULL) {
+        conn->state->ops->shutdown_write(conn);
+        return;
+    }
     if (conn->tls != NULL)
         tls_stream_shutdown(conn->tls);
     (void)shutdown(conn->io.fd, SHUT_WR);
@@ -241,6 +252,10 @@ void conn_shutdown_write(struct conn *conn)
 
 void conn_rearm(struct conn *conn)
 {
+    if (conn->state->ops != NULL) {
+        conn->state->ops->rearm(conn);
+        return;
+    }
     conn->rearmed =
         true; /* what waits may be in <in> or in the TLS stream: no event of the socket */
     watch_set(conn->worker->loop, &conn->watch, conn->watch.events ^ EPOLLPRI);

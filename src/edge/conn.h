@@ -7,6 +7,9 @@
  *
  * What a write could not place is kept in <out> and sent when there is room;
  * until then the side it came from must not be read (back-pressure).
+ *
+ * A stream of HTTP/2 is a conn too, without a socket: its states bring functions
+ * of their own for reading and writing (h2_stream.c).
  */
 #pragma once
 
@@ -21,8 +24,17 @@
 struct conn;
 struct worker;
 
+/* In the place of a socket. */
+struct conn_ops {
+    ssize_t (*read)(struct conn *conn, void *bytes, size_t len);
+    bool (*write)(struct conn *conn, const struct iovec *iov, int count);
+    void (*shutdown_write)(struct conn *conn);
+    void (*rearm)(struct conn *conn);
+};
+
 struct conn_state {
     const char *name;
+    const struct conn_ops *ops;             /* NULL: a socket */
     void (*on_readable)(struct conn *conn); /* bytes or the end wait to be read */
     void (*on_writable)(
         struct conn *conn); /* <out> went empty, or there is room that <awaits_room> */
@@ -58,6 +70,11 @@ void conn_close(struct conn *conn);
  * missing. */
 void conn_abort(struct conn *conn);
 bool conn_is_open(const struct conn *conn);
+/* What is written comes out of the socket as it is. */
+static inline bool conn_is_plain(const struct conn *conn)
+{
+    return conn->tls == NULL && conn->state->ops == NULL;
+}
 
 static inline void conn_set_state(struct conn *conn, const struct conn_state *state)
 {

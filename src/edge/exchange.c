@@ -10,7 +10,8 @@
 #include "edge/worker.h"
 #include "http/path.h"
 
-static struct exchange *exchange_new(struct client *client)
+static struct exchange *exchange_new(struct client *client, struct conn *side,
+                                     const struct client_ops *ops)
 {
     struct worker *worker = client->conn.worker;
     struct exchange *exchange = worker->free_exchanges;
@@ -22,14 +23,15 @@ static struct exchange *exchange_new(struct client *client)
     *exchange = (struct exchange){
         .worker = worker,
         .client = client,
+        .side = side,
+        .ops = ops,
         .view = view_ref(worker->view),
         .start_ns = loop_now_ns(worker->loop),
         .file_fd = -1,
         .request.done = true,
     };
-    client->exchange = exchange;
-    conn_set_timeout(&client->conn,
-                     EDGE_KEEP_ALIVE_MS); /* whoever waits for it sets a shorter one */
+    ops->bind(exchange);
+    conn_set_timeout(side, EDGE_KEEP_ALIVE_MS); /* whoever waits for it sets a shorter one */
     count_add(worker, COUNT_REQUESTS, 1);
     return exchange;
 }
@@ -49,6 +51,7 @@ static void exchange_free(struct exchange *exchange)
     count_add(worker, COUNT_BYTES_OUT, exchange->sent_bytes);
     fd_close(exchange->file_fd);
     spill_free(&worker->spills, exchange->head);
+    spill_free(&worker->spills, exchange->trailers);
     view_unref(worker, exchange->view);
     exchange->next_free = worker->free_exchanges;
     worker->free_exchanges = exchange;
@@ -80,10 +83,12 @@ static bool wants_json(const struct http1_head *head)
 static void take_request(struct exchange *exchange, const struct http1_head *head)
 {
     exchange->method = head->method;
-    exchange->minor_version = (uint8_t)head->minor_version;
+    exchange->minor_version = exchange->ops->is_http2 ? 2 : (uint8_t)head->minor_version;
     exchange->keep_alive = head->keep_alive;
     exchange->wants_json = wants_json(head);
     body_init(&exchange->request, head, head->framing == HTTP_CHUNKED);
+    if (exchange->ops->is_http2 && head->framing == HTTP_CHUNKED)
+        exchange->request.framing = HTTP_UNTIL_CLOSE; /* frames mark the end, not chunks */
 }
 
 static bool starts_nocase(struct str text, struct str start)
@@ -168,16 +173,15 @@ static void start_routed(struct exchange *exchange, struct str host, struct str 
     answer_error(exchange, host_known ? 404 : 421);
 }
 
-void exchange_start(struct client *client, struct str bytes)
+void exchange_start(struct client *client, struct conn *side, const struct client_ops *ops)
 {
-    struct exchange *exchange = exchange_new(client);
+    struct exchange *exchange = exchange_new(client, side, ops);
     struct worker *worker = exchange->worker;
     const struct http1_head *head = &worker->head;
     char *host = worker->head_bytes, *path = host + HTTP1_MAX_HOST_BYTES + 1;
     size_t host_len = 0, path_len = 1;
     const char *why;
 
-    (void)bytes;
     static_assert(WORKER_HEAD_BYTES > EDGE_HEAD_BYTES + HTTP1_MAX_HOST_BYTES + 1, "both fit");
     take_request(exchange, head);
     if (answer_early(exchange, head))
@@ -192,9 +196,10 @@ void exchange_start(struct client *client, struct str bytes)
     start_routed(exchange, str_from(host, host_len), str_from(path, path_len));
 }
 
-void exchange_refuse(struct client *client, int status)
+void exchange_refuse(struct client *client, struct conn *side, const struct client_ops *ops,
+                     int status)
 {
-    struct exchange *exchange = exchange_new(client);
+    struct exchange *exchange = exchange_new(client, side, ops);
 
     exchange->minor_version = 1;
     answer_error(exchange, status);
@@ -202,7 +207,7 @@ void exchange_refuse(struct client *client, int status)
 
 void exchange_start_tcp(struct client *client, const struct table_listener *config)
 {
-    struct exchange *exchange = exchange_new(client);
+    struct exchange *exchange = exchange_new(client, &client->conn, &client_http1);
 
     exchange->upstream = config->upstream;
     exchange->is_tunnel = true;
@@ -212,13 +217,15 @@ void exchange_start_tcp(struct client *client, const struct table_listener *conf
 void exchange_done(struct exchange *exchange)
 {
     struct client *client = exchange->client;
+    struct conn *side = exchange->side;
+    const struct client_ops *ops = exchange->ops;
     bool keep_alive = exchange->keep_alive && exchange->request.done;
 
     if (exchange->target != NULL)
         proxy_release(exchange, exchange->server_keep_alive && exchange->request.done &&
                                     !exchange->request_abandoned);
     exchange_free(exchange);
-    client_exchange_done(client, keep_alive);
+    ops->done(client, side, keep_alive);
 }
 
 void exchange_client_gone(struct exchange *exchange)
@@ -233,7 +240,7 @@ void exchange_client_gone(struct exchange *exchange)
 
 void exchange_drop(struct exchange *exchange)
 {
-    client_abort(exchange->client);
+    exchange->ops->abort(exchange);
 }
 
 void exchange_fail(struct exchange *exchange, int status)
@@ -247,22 +254,31 @@ void exchange_fail(struct exchange *exchange, int status)
     answer_error(exchange, status);
 }
 
-bool exchange_write(struct exchange *exchange, const struct iovec *iov, int count)
+static bool note_written(struct exchange *exchange, bool written)
 {
-    struct conn *conn = &exchange->client->conn;
-
-    if (!conn_write(conn, iov, count)) {
+    if (!written) {
         exchange_drop(exchange);
         return false;
     }
-    if (conn->out != NULL)
-        conn_set_timeout(conn, EDGE_WRITE_MS);
+    if (exchange->side->out != NULL)
+        conn_set_timeout(exchange->side, EDGE_WRITE_MS);
     return true;
+}
+
+bool exchange_write(struct exchange *exchange, const struct iovec *iov, int count)
+{
+    return note_written(exchange, conn_write(exchange->side, iov, count));
+}
+
+bool exchange_write_head(struct exchange *exchange, size_t head_len, const struct iovec *iov,
+                         int count, bool whole)
+{
+    return note_written(exchange, exchange->ops->write_head(exchange, head_len, iov, count, whole));
 }
 
 void exchange_client_readable(struct exchange *exchange)
 {
-    const struct conn *conn = &exchange->client->conn;
+    const struct conn *conn = exchange->side;
 
     if (exchange->is_tunnel)
         tunnel_client_readable(exchange);
@@ -284,12 +300,12 @@ void exchange_client_writable(struct exchange *exchange)
 
 void exchange_client_timeout(struct exchange *exchange)
 {
-    struct conn *conn = &exchange->client->conn;
+    struct conn *conn = exchange->side;
     bool reads_client = !exchange->request.done && exchange->server != NULL &&
                         exchange->server->conn.out == NULL && !exchange->request_abandoned;
 
     if (conn->out != NULL || exchange->file_fd >= 0) {
-        if (client_takes(exchange->client)) {
+        if (exchange->ops->takes(exchange)) {
             conn_set_timeout(conn, EDGE_WRITE_MS);
             return;
         }

@@ -5,6 +5,9 @@
  * file (static.c), or by the edge itself (answer.c); after an upgrade it is a
  * tunnel (tunnel.c), and a TCP listener's connection is one from the start.
  * It pins the table it began with.
+ *
+ * What it has of its client are <side>, the conn that bytes of bodies go
+ * through, and a table of functions for what HTTP/1.1 and HTTP/2 do differently.
  */
 #pragma once
 
@@ -16,10 +19,33 @@
 
 enum { EXCHANGE_MAX_ATTEMPTS = 3, REQUEST_ID_BYTES = 32, REQUEST_ID_MAX_BYTES = 128 };
 
+/* client.c has the one for HTTP/1.1, h2_stream.c that for HTTP/2. */
+struct client_ops {
+    bool is_http2;
+    /* Events of <side> belong to <exchange> from now on. */
+    void (*bind)(struct exchange *exchange);
+    /* Writes a head, as text of HTTP/1.1 in the first <head_len> bytes of <iov>, and the bytes
+     * of the body behind it. <whole>: no more will follow. False: the connection is dead. */
+    bool (*write_head)(struct exchange *exchange, size_t head_len, const struct iovec *iov,
+                       int count, bool whole);
+    /* Has the client taken anything of what is being written since the last call? */
+    bool (*takes)(struct exchange *exchange);
+    /* The exchange is over, and gone; everything of its answer was written or kept. */
+    void (*done)(struct client *client, struct conn *side, bool keep_alive);
+    /* Trailers, lines of text: what the request brought, valid until the exchange is over, and
+     * what goes behind the answer, before done(). NULL: this protocol's are dropped. */
+    struct str (*read_trailers)(struct exchange *exchange);
+    void (*write_trailers)(struct exchange *exchange, struct spill *text);
+    /* The answer cannot be completed: cuts it off so that the client notices. */
+    void (*abort)(struct exchange *exchange);
+};
+
 struct exchange {
     struct exchange *next_free;
     struct worker *worker;
     struct client *client;
+    struct conn *side;            /* the client's connection, or its stream */
+    const struct client_ops *ops; /* of the client's protocol */
     struct view *view;
     const struct route *route; /* NULL: none was found; TCP */
     uint32_t upstream;
@@ -33,6 +59,7 @@ struct exchange {
     struct str target_text; /* of the last target tried; the view's */
     struct body request;
     struct body response;
+    struct spill *trailers; /* of the response */
     uint64_t start_ns;
     uint64_t sent_bytes; /* of the response's body */
     uint64_t file_from;  /* static.c: what is left of the file to send */
@@ -42,7 +69,7 @@ struct exchange {
     enum http_method method;
     int status; /* of the answer; 0: none yet */
     uint8_t attempts;
-    uint8_t minor_version;  /* of the client */
+    uint8_t minor_version;  /* of the client: HTTP/1.0, HTTP/1.1 or (2) HTTP/2 */
     bool keep_alive;        /* the client's connection goes on after this */
     bool upgrade;           /* the client asked for it */
     bool wants_json;        /* error pages */
@@ -54,10 +81,11 @@ struct exchange {
     bool server_ended;
 };
 
-/* worker->head was read from <bytes>, which stay valid during the call. */
-void exchange_start(struct client *client, struct str bytes);
+/* worker->head was read, and the bytes it points to stay valid during the call. */
+void exchange_start(struct client *client, struct conn *side, const struct client_ops *ops);
 /* A request that could not be read: answers <status>, then closes. */
-void exchange_refuse(struct client *client, int status);
+void exchange_refuse(struct client *client, struct conn *side, const struct client_ops *ops,
+                     int status);
 /* For a connection of a TCP listener. */
 void exchange_start_tcp(struct client *client, const struct table_listener *config);
 
@@ -71,13 +99,15 @@ void exchange_client_gone(struct exchange *exchange);
 /* The client's connection failed: closes it and does the above. */
 void exchange_drop(struct exchange *exchange);
 
-/* Events of the client's connection while the exchange runs. */
+/* Events of <side> while the exchange runs. */
 void exchange_client_readable(struct exchange *exchange);
 void exchange_client_writable(struct exchange *exchange);
 void exchange_client_timeout(struct exchange *exchange);
 
-/* Writes to the client; false: the exchange is gone. */
+/* Write to the client; false: the exchange is gone. */
 MUST_CHECK bool exchange_write(struct exchange *exchange, const struct iovec *iov, int count);
+MUST_CHECK bool exchange_write_head(struct exchange *exchange, size_t head_len,
+                                    const struct iovec *iov, int count, bool whole);
 
 void exchange_free_all(struct worker *worker);
 

@@ -20,7 +20,7 @@ char *head_put_number(char *at, uint64_t number)
 
 /* X_Forwarded_For, Content_Length: services that read headers as CGI variables cannot tell them
  * from those with dashes, and the client must not write these. */
-static bool is_disguised(struct str name)
+static inline bool is_disguised(struct str name)
 {
     char dashed[32];
 
@@ -33,7 +33,7 @@ static bool is_disguised(struct str name)
 
 /* What only a proxy in front may say, and nothing trusted stands in front of the edge. "Proxy"
  * becomes HTTP_PROXY in CGI-like services (CVE-2016-5385). */
-static bool is_for_proxies(struct str name)
+static inline bool is_for_proxies(struct str name)
 {
     static const struct str names[] = {{"Forwarded", 9},           {"Proxy", 5},
                                        {"X-Real-IP", 9},           {"X-Forwarded-Port", 16},
@@ -62,6 +62,12 @@ static bool is_replaced_in_request(const struct http_header *header)
     default:
         return header->hop_by_hop;
     }
+}
+
+bool head_allows_trailer(struct str name)
+{
+    return name.len > 0 && http_name_find(name) == HTTP_OTHER && !is_for_proxies(name) &&
+           !is_disguised(name);
 }
 
 /* Behind the CRLF of the line of <header>. */

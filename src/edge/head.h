@@ -24,6 +24,10 @@ size_t head_write_response(struct exchange *exchange);
  * HTTP_... names, does not have. Returns the end. */
 char *head_write_route_headers(const struct exchange *exchange, uint64_t present, char *at);
 
+/* May a client's trailer <name> go to a target? Not what a header of that name would mean
+ * something to the edge, or what only a proxy may say. */
+bool head_allows_trailer(struct str name);
+
 static inline char *head_put(char *at, struct str text)
 {
     if (text.len > 0) /* the empty text may have no address */

@@ -93,7 +93,7 @@ static bool is_idempotent(enum http_method method)
 bool proxy_is_retryable(const struct exchange *exchange)
 {
     const struct body *body = &exchange->request;
-    bool body_begun = body->bytes > 0 || (body->framing == HTTP_CHUNKED && body->done);
+    bool body_begun = body->bytes > 0 || (body->chunk_out && body->done);
 
     return exchange->server != NULL && exchange->server->reused && exchange->status == 0 &&
            !body_begun && is_idempotent(exchange->method);
@@ -154,7 +154,7 @@ static struct target_conn *connect_new(struct exchange *exchange)
 static bool send_head(struct exchange *exchange)
 {
     struct conn *conn = &exchange->server->conn;
-    struct spill **kept = &exchange->client->conn.in;
+    struct spill **kept = &exchange->side->in;
     struct iovec iov[2];
     int count = 1;
     size_t body_len = 0;
@@ -193,8 +193,8 @@ static void send_request(struct exchange *exchange)
     await_response(exchange);
     if (exchange->request.done)
         return;
-    conn_set_timeout(&exchange->client->conn, exchange->route->body_timeout_ms);
-    if (exchange->client->conn.in != NULL || exchange->client->conn.input_waits)
+    conn_set_timeout(exchange->side, exchange->route->body_timeout_ms);
+    if (exchange->side->in != NULL || exchange->side->input_waits)
         proxy_pump_request(exchange);
 }
 
@@ -348,15 +348,15 @@ static bool forward(struct exchange *exchange, char *bytes, size_t len, size_t *
 /* Of what was kept when the head was read. */
 static bool forward_kept(struct exchange *exchange)
 {
-    struct spill *kept = TAKE(exchange->client->conn.in);
+    struct spill *kept = TAKE(exchange->side->in);
     struct worker *worker = exchange->worker;
-    struct client *client = exchange->client;
+    struct conn *side = exchange->side;
     size_t used, len = kept->end - kept->from;
 
     if (forward(exchange, kept->bytes + kept->from, len, &used)) {
         kept->from += (uint32_t)used;
         if (used < len)
-            client->conn.in = TAKE(kept);
+            side->in = TAKE(kept);
         spill_free(&worker->spills, kept);
         return true;
     }
@@ -368,14 +368,17 @@ static bool forward_kept(struct exchange *exchange)
 static bool forward_read(struct exchange *exchange)
 {
     struct worker *worker = exchange->worker;
-    struct conn *conn = &exchange->client->conn;
+    struct conn *conn = exchange->side;
     size_t used, limit = conn->read_less ? EDGE_SLOW_READ_BYTES : WORKER_SCRATCH_BYTES;
 
     conn->input_waits = false;
     ssize_t n = conn_read(conn, worker->scratch, limit);
     if (n == CONN_AGAIN)
         return false;
-    if (n <= 0) {
+    if (n == CONN_EOF && exchange->request.framing == HTTP_UNTIL_CLOSE) {
+        exchange->request.done = true;
+        exchange->request.trailers_out = exchange->ops->read_trailers(exchange);
+    } else if (n <= 0) {
         exchange_drop(exchange);
         return false;
     }
@@ -392,7 +395,7 @@ enum { READS_PER_TURN = 4 };
 
 void proxy_pump_request(struct exchange *exchange)
 {
-    struct conn *client = &exchange->client->conn, *server;
+    struct conn *client = exchange->side, *server;
     int turn = 0;
 
     if (exchange->server == NULL || exchange->server->conn.state == &target_connecting ||

@@ -51,7 +51,8 @@ static void waiting_timeout(struct conn *conn)
 }
 
 /* How the body goes to the client: as it came, or as chunks where only the
- * target's closing marks the end; to HTTP/1.0, which has no chunks, until the close. */
+ * target's closing marks the end; to HTTP/1.0, which has no chunks, until the close. HTTP/2 has
+ * frames for all of it. */
 static void plan_body(struct exchange *exchange, const struct http1_head *head)
 {
     bool counted = head->framing == HTTP_LENGTH || head->framing == HTTP_NO_BODY;
@@ -64,6 +65,15 @@ static void plan_body(struct exchange *exchange, const struct http1_head *head)
     /* A body in answer to HEAD, against the rules, would be taken for the next answer. */
     exchange->server_keep_alive =
         head->keep_alive && head->framing != HTTP_UNTIL_CLOSE && exchange->method != HTTP_HEAD;
+}
+
+/* HTTP/1.1 clients do not get trailers: they would have to ask for them, and nobody does. */
+static void keep_trailers(struct exchange *exchange)
+{
+    struct str piece = exchange->response.trailers;
+
+    if (exchange->ops->write_trailers != NULL)
+        spill_add(&exchange->worker->spills, &exchange->trailers, piece.ptr, piece.len);
 }
 
 /* False: the exchange is over. */
@@ -93,9 +103,15 @@ static bool relay(struct exchange *exchange, char *bytes, size_t len, struct str
         count += pieces;
     }
     exchange->sent_bytes += data.len;
-    if (!exchange_write(exchange, iov, count))
+    if (exchange->response.trailers.len > 0)
+        keep_trailers(exchange);
+    bool whole = exchange->response.done && data.len == 0 && exchange->trailers == NULL;
+    if (head.len > 0 ? !exchange_write_head(exchange, head.len, iov, count, whole)
+                     : !exchange_write(exchange, iov, count))
         return false;
     if (exchange->response.done) {
+        if (exchange->trailers != NULL)
+            exchange->ops->write_trailers(exchange, TAKE(exchange->trailers));
         exchange_done(exchange);
         return false;
     }
@@ -115,7 +131,7 @@ static bool pass_interim(struct exchange *exchange)
     if (exchange->minor_version == 0)
         return true;
     struct iovec iov = {exchange->worker->head_bytes, head_write_response(exchange)};
-    return exchange_write(exchange, &iov, 1);
+    return exchange_write_head(exchange, iov.iov_len, &iov, 1, false);
 }
 
 static void start_tunnel(struct exchange *exchange, char *rest, size_t rest_len)
@@ -126,7 +142,7 @@ static void start_tunnel(struct exchange *exchange, char *rest, size_t rest_len)
     exchange->status = 101;
     exchange->is_tunnel = true;
     exchange->sent_bytes += rest_len;
-    if (exchange_write(exchange, iov, rest_len > 0 ? 2 : 1))
+    if (exchange_write_head(exchange, iov[0].iov_len, iov, rest_len > 0 ? 2 : 1, false))
         tunnel_start(exchange);
 }
 
@@ -253,7 +269,7 @@ static void relay_end(struct exchange *exchange, bool broken)
 void response_resume(struct exchange *exchange)
 {
     struct worker *worker = exchange->worker;
-    struct conn *conn = &exchange->server->conn, *client = &exchange->client->conn;
+    struct conn *conn = &exchange->server->conn, *client = exchange->side;
 
     if (conn->state != &response_relaying)
         return;
@@ -287,7 +303,7 @@ static void relaying_timeout(struct conn *conn)
 {
     struct exchange *exchange = exchange_of(conn);
 
-    if (exchange->client->conn.out != NULL) { /* the client is slow, and has a timeout of its own */
+    if (exchange->side->out != NULL) { /* the client is slow, and has a timeout of its own */
         conn_set_timeout(conn, exchange->route->body_timeout_ms);
         return;
     }

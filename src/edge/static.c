@@ -144,13 +144,15 @@ static bool send_read(struct exchange *exchange, struct str head)
     exchange->file_from += (uint64_t)n;
     exchange->file_left -= (uint64_t)n;
     exchange->sent_bytes += (uint64_t)n;
-    return exchange_write(exchange, iov, 2);
+    if (head.len == 0)
+        return exchange_write(exchange, iov + 1, 1);
+    return exchange_write_head(exchange, head.len, iov, 2, n == 0);
 }
 
 /* The next piece inside the kernel. False: the exchange is gone. */
 static bool send_direct(struct exchange *exchange)
 {
-    struct conn *conn = &exchange->client->conn;
+    struct conn *conn = exchange->side;
     off_t from = (off_t)exchange->file_from;
     ssize_t n = sendfile(conn->io.fd, exchange->file_fd, &from,
                          (size_t)MIN(exchange->file_left, SEND_BYTES));
@@ -171,7 +173,7 @@ static bool send_direct(struct exchange *exchange)
 
 void static_resume(struct exchange *exchange)
 {
-    struct conn *conn = &exchange->client->conn;
+    struct conn *conn = exchange->side;
 
     for (int turn = 0; exchange->file_left > 0; turn++) {
         if (conn->out != NULL || conn->awaits_room || turn == SENDS_PER_TURN) {
@@ -181,7 +183,7 @@ void static_resume(struct exchange *exchange)
                 conn_rearm(conn);
             return;
         }
-        bool direct = conn->tls == NULL && exchange->file_left > READ_BYTES;
+        bool direct = conn_is_plain(conn) && exchange->file_left > READ_BYTES;
         if (direct ? !send_direct(exchange) : !send_read(exchange, (struct str){0}))
             return;
     }
@@ -194,12 +196,12 @@ static void send_file(struct exchange *exchange, const struct static_file *file)
 
     if (exchange->method == HTTP_HEAD || exchange->status == 304)
         exchange->file_left = 0;
-    if (exchange->file_left <= READ_BYTES || exchange->client->conn.tls != NULL) {
+    if (exchange->file_left <= READ_BYTES || !conn_is_plain(exchange->side)) {
         if (!send_read(exchange, head))
             return;
     } else {
         struct iovec iov = {exchange->worker->head_bytes, head.len};
-        if (!exchange_write(exchange, &iov, 1))
+        if (!exchange_write_head(exchange, head.len, &iov, 1, false))
             return;
     }
     static_resume(exchange);

@@ -23,6 +23,20 @@ static const char *const names[COUNTERS] = {
     [COUNT_HANDSHAKE_FAILURES] = "tls_handshake_failures",
     [COUNT_TUNNELS] = "tunnels",
     [COUNT_LOG_DROPS] = "access_log_dropped",
+    [COUNT_H2_CONNECTIONS] = "h2_connections",
+    [COUNT_H2_REFUSED_STREAMS] = "h2_refused_streams",
+    [COUNT_H2_HEADER_LISTS] = "h2_header_lists_exceeded",
+    [COUNT_H2_STALLS] = "h2_stalled_streams",
+    /* connections closed for too many of these */
+    [COUNT_H2_COSTS + H2_COST_RESET] = "h2_floods_reset",
+    [COUNT_H2_COSTS + H2_COST_OWN_RESET] = "h2_floods_provoked_reset",
+    [COUNT_H2_COSTS + H2_COST_SETTINGS] = "h2_floods_settings",
+    [COUNT_H2_COSTS + H2_COST_PING] = "h2_floods_ping",
+    [COUNT_H2_COSTS + H2_COST_EMPTY] = "h2_floods_empty",
+    [COUNT_H2_COSTS + H2_COST_WINDOW] = "h2_floods_window",
+    [COUNT_H2_COSTS + H2_COST_SMALL] = "h2_floods_small",
+    [COUNT_H2_COSTS + H2_COST_OTHER] = "h2_floods_other",
+    [COUNT_H2_COSTS + H2_COST_CONTINUATION] = "h2_floods_continuation",
 };
 
 static uint64_t sum(const struct edge *edge, size_t counter)

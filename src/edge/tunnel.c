@@ -32,7 +32,7 @@ static bool check_over(struct exchange *exchange)
 {
     if (!exchange->client_ended || !exchange->server_ended)
         return false;
-    if (exchange->client->conn.out != NULL || exchange->server->conn.out != NULL)
+    if (exchange->side->out != NULL || exchange->server->conn.out != NULL)
         return false;
     finish(exchange);
     return true;
@@ -63,7 +63,7 @@ static void pump(struct exchange *exchange, struct conn *from, struct conn *to, 
             return;
         }
         touch(exchange);
-        if (to == &exchange->client->conn)
+        if (to == exchange->side)
             exchange->sent_bytes += (uint64_t)n;
         struct iovec iov = {worker->scratch, (size_t)n};
         bool drained = from->drained;
@@ -80,14 +80,14 @@ static void pump(struct exchange *exchange, struct conn *from, struct conn *to, 
 void tunnel_client_readable(struct exchange *exchange)
 {
     if (exchange->server != NULL && exchange->server->conn.state == &tunnel_target)
-        pump(exchange, &exchange->client->conn, &exchange->server->conn, &exchange->client_ended);
+        pump(exchange, exchange->side, &exchange->server->conn, &exchange->client_ended);
 }
 
 static void target_readable(struct conn *conn)
 {
     struct exchange *exchange = CONTAINER_OF(conn, struct target_conn, conn)->exchange;
 
-    pump(exchange, conn, &exchange->client->conn, &exchange->server_ended);
+    pump(exchange, conn, exchange->side, &exchange->server_ended);
 }
 
 void tunnel_client_writable(struct exchange *exchange)
@@ -129,7 +129,7 @@ static const struct conn_state tunnel_target = {
 /* What the client sent before the tunnel stood. */
 static bool send_kept(struct exchange *exchange)
 {
-    struct spill *kept = TAKE(exchange->client->conn.in);
+    struct spill *kept = TAKE(exchange->side->in);
     struct worker *worker = exchange->worker;
 
     if (kept == NULL)
@@ -144,15 +144,15 @@ static bool send_kept(struct exchange *exchange)
 
 void tunnel_start(struct exchange *exchange)
 {
-    struct client *client = exchange->client;
+    struct conn *side = exchange->side, *server = &exchange->server->conn;
 
     count_add(exchange->worker, COUNT_TUNNELS, 1);
     conn_set_state(&exchange->server->conn, &tunnel_target);
-    conn_set_timeout(&client->conn, EDGE_KEEP_ALIVE_MS);
+    conn_set_timeout(side, EDGE_KEEP_ALIVE_MS);
     touch(exchange);
     if (!send_kept(exchange))
         return;
     tunnel_client_readable(exchange);
-    if (client->exchange == exchange)
-        target_readable(&exchange->server->conn);
+    if (server->state == &tunnel_target)
+        target_readable(server);
 }

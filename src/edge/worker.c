@@ -150,6 +150,7 @@ struct worker *worker_start(unsigned index, struct mailbox *main, struct log_flu
     list_init(&worker->listeners);
     list_init(&worker->clients);
     list_init(&worker->targets);
+    list_init(&worker->h2_dirty);
     ssize_t drawn = getrandom(worker->random, sizeof worker->random, 0);
     assert(drawn == sizeof worker->random);
     worker->loop = loop_new(NULL, err);

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "edge/access_log.h"
 #include "edge/conn.h"
+#include "edge/h2_guard.h"
 #include "edge/mailbox.h"
 #include "edge/target.h"
 #include "http/http1.h"
@@ -24,6 +25,7 @@ struct exchange;
 enum {
     WORKER_SCRATCH_BYTES = 256 * 1024, /* one read: large bodies want few system calls */
     WORKER_JOINED_BYTES = 32 * 1024,
+    WORKER_FRAMES_BYTES = 32 * 1024,
     WORKER_HEAD_BYTES = 48 * 1024, /* a response head of EDGE_HEAD_BYTES, rewritten */
     EDGE_HEAD_BYTES = 16 * 1024,   /* most bytes of a request or response head */
     EDGE_RESPONSE_HEAD_BYTES = 32 * 1024,
@@ -60,7 +62,12 @@ enum counter {
     COUNT_HANDSHAKE_FAILURES,
     COUNT_TUNNELS,
     COUNT_LOG_DROPS,
-    COUNTERS,
+    COUNT_H2_CONNECTIONS,
+    COUNT_H2_REFUSED_STREAMS, /* above H2_MAX_STREAMS */
+    COUNT_H2_HEADER_LISTS,    /* above H2_HEADER_LIST_BYTES */
+    COUNT_H2_STALLS,          /* streams whose window stayed closed */
+    COUNT_H2_COSTS,           /* and one for each of enum h2_cost */
+    COUNTERS = COUNT_H2_COSTS + H2_COSTS,
 };
 
 struct listener {
@@ -86,6 +93,9 @@ struct worker {
     struct exchange *free_exchanges;
     struct conn *dead;
     struct deferred burial;
+    struct list h2_dirty; /* connections with frames to send when the round is over */
+    struct deferred h2_flush;
+    size_t frames_len;
     struct timer stop_timer;
     bool stopping;
     struct http1_head head; /* of the message being read */
@@ -99,6 +109,8 @@ struct worker {
     char scratch[WORKER_SCRATCH_BYTES];
     char head_bytes[WORKER_HEAD_BYTES];
     char joined[WORKER_JOINED_BYTES];
+    char frames_in[WORKER_FRAMES_BYTES];  /* of HTTP/2: read from one connection */
+    char frames_out[WORKER_FRAMES_BYTES]; /* and to be written to one */
 };
 
 static inline void count_add(struct worker *worker, enum counter counter, uint64_t n)

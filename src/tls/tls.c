@@ -160,11 +160,11 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* HTTP/1.1 is the one protocol spoken; a client that offers only others goes on without. */
+/* HTTP/2 before HTTP/1.1; a client that offers only others goes on without. */
 static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
                    const unsigned char *offered, unsigned len, void *arg)
 {
-    static const unsigned char ours[] = "\x08http/1.1";
+    static const unsigned char ours[] = "\x02h2\x08http/1.1";
     unsigned char *chosen;
 
     (void)ssl;
@@ -325,6 +325,15 @@ enum tls_result tls_stream_handshake(struct tls_stream *stream)
     int reason = SSL_get_error(ssl_of(stream), done);
     ERR_clear_error();
     return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE ? TLS_WAIT : TLS_FAILED;
+}
+
+bool tls_stream_is_http2(const struct tls_stream *stream)
+{
+    const unsigned char *protocol;
+    unsigned len;
+
+    SSL_get0_alpn_selected((const SSL *)(const void *)stream, &protocol, &len);
+    return len == 2 && memcmp(protocol, "h2", 2) == 0;
 }
 
 static ssize_t failed(struct tls_stream *stream, int result)

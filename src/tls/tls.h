@@ -49,6 +49,9 @@ enum tls_result { TLS_DONE, TLS_WAIT, TLS_FAILED };
 /* TLS_WAIT: call again at the next event. */
 enum tls_result tls_stream_handshake(struct tls_stream *stream);
 
+/* What ALPN chose, once the handshake is done. */
+bool tls_stream_is_http2(const struct tls_stream *stream);
+
 enum { TLS_AGAIN = -1, TLS_BROKEN = -2 };
 /* More than 0: that many bytes. 0: the other side closed. Else TLS_AGAIN or TLS_BROKEN. */
 ssize_t tls_stream_read(struct tls_stream *stream, void *bytes, size_t len);

@@ -382,6 +382,8 @@ static int end_edge(struct rig *rig, int status)
     int edge_status = 0;
     struct err err;
 
+    if (waitpid(rig->edge, &edge_status, WNOHANG) == rig->edge) /* the program had it stopped */
+        return edge_status != 0 ? 1 : status;
     if (!channel_send(rig->channel, STR("{\"type\":\"stop\"}"), NULL, 0, &err))
         (void)fprintf(stderr, "edge_rig: %s\n", err.text);
     for (int i = 0; i < 500; i++) {
