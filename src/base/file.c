@@ -32,20 +32,38 @@ bool file_read_fd(int fd, size_t limit_bytes, struct buf *ret, struct err *err)
     }
 }
 
-bool file_read(const char *path, size_t limit_bytes, struct buf *ret, struct err *err)
+static int open_to_read(const char *path, int flags, struct err *err)
 {
-    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
 
     if (fd < 0) {
         bool absent = errno == ENOENT || errno == ENOTDIR;
         err_sys(err, "cannot open '%s'", path);
         if (absent)
             err->code = ERR_NOT_FOUND;
-        return false;
     }
-    if (!file_read_fd(fd, limit_bytes, ret, err))
-        return err_prefix(err, "%s", path);
-    return true;
+    return fd;
+}
+
+bool file_read(const char *path, size_t limit_bytes, struct buf *ret, struct err *err)
+{
+    AUTO(fd_close) int fd = open_to_read(path, 0, err);
+
+    if (fd < 0)
+        return false;
+    return file_read_fd(fd, limit_bytes, ret, err) ? true : err_prefix(err, "%s", path);
+}
+
+bool file_read_regular(const char *path, size_t limit_bytes, struct buf *ret, struct err *err)
+{
+    AUTO(fd_close) int fd = open_to_read(path, O_NONBLOCK | O_NOCTTY, err);
+    struct stat st;
+
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return err_set(err, ERR_INVALID, "'%s' is no regular file", path);
+    return file_read_fd(fd, limit_bytes, ret, err) ? true : err_prefix(err, "%s", path);
 }
 
 bool file_write_fd(int fd, struct str bytes, struct err *err)
@@ -108,11 +126,12 @@ bool file_make_dirs(const char *path, mode_t mode, struct err *err)
     for (size_t i = 1; i <= part.len; i++) {
         if (part.ptr[i] != '/' && part.ptr[i] != '\0')
             continue;
-        bool last = part.ptr[i] == '\0';
+        bool last = part.ptr[i + strspn(part.ptr + i, "/")] == '\0';
+        bool end = part.ptr[i] == '\0';
         part.ptr[i] = '\0';
         if (mkdir(part.ptr, last ? mode : 0755) != 0 && errno != EEXIST)
             return err_sys(err, "cannot create folder '%s'", part.ptr);
-        if (!last)
+        if (!end)
             part.ptr[i] = '/';
     }
     if (!file_is_dir(path))
@@ -120,8 +139,16 @@ bool file_make_dirs(const char *path, mode_t mode, struct err *err)
     return true;
 }
 
+/* Which mount it is on: a bind mount of the same file system has the same device. */
+static bool look(int folder, const char *name, struct statx *ret, struct err *err)
+{
+    if (statx(folder, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_MNT_ID, ret) == 0)
+        return true;
+    return err_sys(err, "cannot look at '%s'", name);
+}
+
 /* Empties the folder open at <fd>, which it closes. */
-static bool remove_inside(int fd, dev_t device, int depth, struct err *err)
+static bool remove_inside(int fd, uint64_t mount, int depth, struct err *err)
 {
     DIR *dir = fdopendir(fd);
     if (dir == NULL) {
@@ -130,19 +157,18 @@ static bool remove_inside(int fd, dev_t device, int depth, struct err *err)
     }
     bool removed = true;
     for (struct dirent *entry; removed && (entry = readdir(dir)) != NULL;) {
-        struct stat st;
+        struct statx stx;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            removed = err_sys(err, "cannot look at '%s'", entry->d_name);
-        else if (st.st_dev != device || depth > 200)
+        removed = look(fd, entry->d_name, &stx, err);
+        if (removed && (stx.stx_mnt_id != mount || depth > 200))
             removed = err_set(err, ERR_INVALID, "'%s' is a mount or too deep", entry->d_name);
-        else if (S_ISDIR(st.st_mode)) {
+        else if (removed && S_ISDIR(stx.stx_mode)) {
             int inner = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             removed = inner < 0 ? err_sys(err, "cannot open '%s'", entry->d_name)
-                                : remove_inside(inner, device, depth + 1, err);
+                                : remove_inside(inner, mount, depth + 1, err);
         }
-        if (removed && unlinkat(fd, entry->d_name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) != 0)
+        if (removed && unlinkat(fd, entry->d_name, S_ISDIR(stx.stx_mode) ? AT_REMOVEDIR : 0) != 0)
             removed = err_sys(err, "cannot remove '%s'", entry->d_name);
     }
     (void)closedir(dir);
@@ -151,18 +177,20 @@ static bool remove_inside(int fd, dev_t device, int depth, struct err *err)
 
 bool file_remove_tree(const char *path, struct err *err)
 {
-    struct stat st;
+    struct statx stx;
 
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? true : err_sys(err, "cannot look at '%s'", path);
-    if (S_ISDIR(st.st_mode)) {
+    if (!look(AT_FDCWD, path, &stx, err))
+        return err->sys_errno == ENOENT;
+    if ((stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)
+        return err_set(err, ERR_INVALID, "cannot remove '%s': it is a mount", path);
+    if (S_ISDIR(stx.stx_mode)) {
         int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
             return err_sys(err, "cannot open '%s'", path);
-        if (!remove_inside(fd, st.st_dev, 0, err))
+        if (!remove_inside(fd, stx.stx_mnt_id, 0, err))
             return err_prefix(err, "%s", path);
     }
-    if ((S_ISDIR(st.st_mode) ? rmdir(path) : unlink(path)) != 0)
+    if ((S_ISDIR(stx.stx_mode) ? rmdir(path) : unlink(path)) != 0)
         return err_sys(err, "cannot remove '%s'", path);
     return true;
 }
@@ -177,6 +205,13 @@ bool file_is_dir(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool file_is_mount(const char *path)
+{
+    struct statx stx;
+    return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &stx) == 0 &&
+           (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 uint64_t file_free_bytes(const char *path)

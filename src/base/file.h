@@ -23,6 +23,9 @@ AUTO_TYPE(int, fd_close)
 /* Appends the whole file to <ret>; fails with ERR_LIMIT above <limit_bytes>
  * and ERR_NOT_FOUND when it is not there. Reads pipes and /proc files too. */
 MUST_CHECK bool file_read(const char *path, size_t limit_bytes, struct buf *ret, struct err *err);
+/* The same of files that others chose, for what must not wait: a pipe or a terminal is refused. */
+MUST_CHECK bool file_read_regular(const char *path, size_t limit_bytes, struct buf *ret,
+                                  struct err *err);
 MUST_CHECK bool file_read_fd(int fd, size_t limit_bytes, struct buf *ret, struct err *err);
 
 /* Writes to a temporary name beside <path>, fsyncs, renames, fsyncs the folder. */
@@ -39,6 +42,8 @@ MUST_CHECK bool file_remove_tree(const char *path, struct err *err);
 
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
+/* Is something mounted there, be it a folder of the same file system? */
+bool file_is_mount(const char *path);
 
 /* Free bytes for root on the file system of <path>, or UINT64_MAX when that cannot be told. */
 uint64_t file_free_bytes(const char *path);

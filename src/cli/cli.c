@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/cmd.h"
 #include "cli/environment.h"
+#include "cli/text_width.h"
 #include "json/json.h"
 
 /* SIGPIPE ends the process before write() returns, unless a parent ignored it. */
@@ -76,7 +77,7 @@ int cli_fail(struct cli *cli, const struct err *err)
         json_format(root, false, &text);
     } else {
         term_style(&cli->errors, STYLE_RED, STR("error: "), &text);
-        buf_add_text(&text, err->text);
+        text_clean(str_of(err->text), false, &text); /* it may quote what others wrote */
     }
     buf_add_char(&text, '\n');
     print_error(cli, buf_str(&text));

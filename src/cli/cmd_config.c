@@ -91,13 +91,14 @@ int cmd_config(struct cli *cli)
     const struct options *options = &cli->options;
     struct compose_variables variables = {0};
     struct compose_pairs seen = {0};
-    AUTO(json_unref) json_t *resolved = NULL;
+    json_t *resolved = NULL; /* in the arena */
     AUTO(buf_done) struct buf out = {0};
     struct compose *compose;
     struct err err;
 
     if (!check_flags(options, &err))
         return cli_fail(cli, &err);
+    json_use_arena(&cli->arena);
     struct compose_options with = {.skip = steps_to_skip(options),
                                    .variables = options->list_variables ? &variables : NULL,
                                    .seen = &seen,

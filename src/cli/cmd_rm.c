@@ -99,6 +99,24 @@ static int remove_them(struct cli *cli, const char *system)
     return cli_operation_run(cli, &rm, &result);
 }
 
+static bool check_names(const struct cli *cli, const json_t *state, struct err *err)
+{
+    const struct compose_texts *names = &cli->options.arguments;
+    size_t k;
+    const json_t *service;
+
+    for (size_t i = 0; i < names->count; i++) {
+        bool found = false;
+        json_array_foreach(json_object_get(state, "services"), k, service)
+        {
+            found |= strcmp(json_find_text(service, "name", ""), names->items[i]) == 0;
+        }
+        if (!found)
+            return err_set(err, ERR_NOT_FOUND, "there is no service '%s'", names->items[i]);
+    }
+    return true;
+}
+
 int cmd_rm(struct cli *cli)
 {
     AUTO(json_unref) json_t *state = NULL;
@@ -110,6 +128,8 @@ int cmd_rm(struct cli *cli)
     if (system == NULL)
         return status;
     if (!cli_api_call(cli, "GET", cli_operation_path(cli, system, ""), NULL, &state, &err))
+        return cli_fail(cli, &err);
+    if (!check_names(cli, state, &err))
         return cli_fail(cli, &err);
     list_going(cli, state, &going);
     if (going.len == 0) {

@@ -10,6 +10,7 @@
 #include "cli/cli_operation.h"
 #include "cli/cmd.h"
 #include "cli/daemon_start.h"
+#include "cli/git_state.h"
 #include "cli/log_view.h"
 #include "cli/plan_view.h"
 #include "cli/project.h"
@@ -52,6 +53,9 @@ static int bring_up(struct cli *cli, const struct compose *compose, json_t *reso
         .only_start = options->no_wait,
     };
 
+    json_t *git = git_state(compose->working_dir);
+    if (git != NULL)
+        (void)json_object_set_new(body, "git", git);
     int status = cli_operation_run(cli, &up, &result);
     if (status != EXIT_OK)
         return up_follow_failed(cli, compose->name, start_ms, status);

@@ -204,6 +204,30 @@ static const struct option_spec restart_options[] = {
     NUMBER("timeout", 't', timeout_s, "SECONDS", "how long services may take to stop, instead of their stop_grace_period"),
 };
 
+static const struct option_spec releases_options[] = {
+    NUMBER("number", 'n', count, "NUMBER", "how many are listed, instead of 20"),
+};
+
+static const struct option_spec rollback_options[] = {
+    FLAG("yes", 'y', yes, "do not ask"),
+    FLAG("detach", 'd', detach, "accepted for the sake of 'up -d': rollback returns when every service is ready"),
+    NUMBER("wait-timeout", 0, wait_timeout_s, "SECONDS", "fail when it takes longer; without it each service's own health check decides"),
+};
+
+static const struct option_spec history_options[] = {
+    NUMBER("number", 'n', count, "NUMBER", "how many are listed, instead of 50"),
+    FLAG("all", 'a', all, "of all systems"),
+};
+
+static const struct option_spec lock_options[] = {
+    TEXT("message", 'm', message, "MESSAGE", "why, for those who meet the lock"),
+};
+
+static const struct option_spec scale_options[] = {
+    NUMBER("wait-timeout", 0, wait_timeout_s, "SECONDS", "fail when it takes longer; without it each service's own health check decides"),
+    FLAG("no-deps", 0, no_deps, "accepted for Compose's sake: nothing else is started"),
+};
+
 static const struct option_spec create_options[] = {
     FLAG("build", 0, build, "build what has to be built; the default"),
     FLAG("no-build", 0, no_build, "fail when something would have to be built"),
@@ -407,6 +431,42 @@ const struct command commands[] = {
              "when they are ready. Nothing of a changed file is taken over: that is what up does.",
      .example = "ishizue restart backend\trestart one service",
      .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "scale", .arguments = "SERVICE=NUMBER [SERVICE=NUMBER...]", .run = cmd_scale, OPTIONS(scale_options),
+     .summary = "run more or fewer instances of services",
+     .text = "Changes how many instances run, and nothing else: the compose file is not read. The next up goes by the file again.",
+     .example = "ishizue scale backend=3 worker=1\tuntil the next up",
+     .words = WORDS_OTHER, .words_min = 1, .words_max = SIZE_MAX},
+    {.name = "releases", .arguments = "[show NUMBER|diff NUMBER [NUMBER]]", .run = cmd_releases, OPTIONS(releases_options),
+     .summary = "list what was brought up, the newest first",
+     .text = "Every up, create, restart, scale and rollback that changes something makes a release, which has a number and never changes. "
+             "The list says who made it, from which commit of the project folder, and which services it replaced (+ added, - removed); a + after a commit: "
+             "the folder had changes. show prints its compose file, diff what differs between two, or from one to the current one. "
+             "Contents of secrets are never shown. The last ten are kept, with what was built for them.",
+     .example = "ishizue releases\twhat there is to go back to\n"
+                "ishizue releases diff 3\twhat has changed since release 3",
+     .words = WORDS_OTHER, .words_max = 3},
+    {.name = "rollback", .arguments = "[NUMBER]", .run = cmd_rollback, OPTIONS(rollback_options),
+     .summary = "go back to an earlier release",
+     .text = "Brings back the configuration, the built trees and the contents of secrets of a release: the last one before the current that was "
+             "reached and differs, or NUMBER. It goes as up does: new instances start beside the old ones and take over when they are healthy. "
+             "Volumes and mounted folders stay as they are, and migrations are not run. Asks on a terminal unless -y is given.",
+     .example = "ishizue rollback\tthe release before\n"
+                "ishizue rollback --dry-run 3\twhat would be replaced",
+     .words = WORDS_OTHER, .words_max = 1},
+    {.name = "history", .arguments = "", .run = cmd_history, OPTIONS(history_options),
+     .summary = "show who did what, the newest first",
+     .text = "Every action that changed something or tried to: when, by whom, how long it took and how it ended. The last ten thousand are remembered.",
+     .example = "ishizue history -n 10\tthe last ten of this system\n"
+                "ishizue history --all --json\tof every system, for a program"},
+    {.name = "audit", .arguments = "", .run = cmd_history, OPTIONS(history_options), .hidden = true,
+     .summary = "the same as history", .text = "Another name of history.", .example = "ishizue audit\twho did what"},
+    {.name = "lock", .arguments = "acquire|release|status", .run = cmd_lock, OPTIONS(lock_options),
+     .summary = "keep others from changing a system for a while",
+     .text = "While a system is locked, up, down, create, start, stop, restart, rm, scale and rollback are refused for everybody, with exit status 4 and the message. "
+             "The lock stays until it is released.",
+     .example = "ishizue lock acquire -m inventory\tnobody deploys\n"
+                "ishizue lock release\tgo on",
+     .words = WORDS_OTHER, .words_min = 1, .words_max = 1},
     {.name = "top", .arguments = "[SERVICE...]", .run = cmd_top,
      .summary = "show the processes of each instance",
      .text = "The columns of ps: numbers are those of the machine, so that kill and strace know them. C is the share "
@@ -536,7 +596,6 @@ static const struct {
     {"commit", "there are no images; write the change into the service's x-ishizue.host.build steps"},
     {"publish", "there is no registry for compose files; put them into version control"},
     {"watch", "files are not watched; 'ishizue up -d' builds and replaces what changed"},
-    {"scale", "not a command of its own; 'ishizue up -d --scale SERVICE=NUMBER' does it"},
     {"bridge", "compose files are not turned into other formats; 'ishizue config --format json' prints the whole model"},
     {"alpha", "there are no experimental commands; 'ishizue help' lists what there is"},
 };

@@ -106,6 +106,7 @@ struct options {
     bool use_aliases;   /* run */
     bool no_stdin;      /* attach */
     bool down_project;  /* wait */
+    struct options_number count;
     struct options_number wait_timeout_s;
     struct options_number timeout_s;
     struct options_number index;
@@ -124,6 +125,7 @@ struct options {
     const char *user;
     const char *working_dir;
     const char *protocol;
+    const char *message;     /* lock */
     const char *signal;      /* kill */
     const char *name;        /* run */
     const char *entrypoint;  /* run */

@@ -276,7 +276,8 @@ static void add_head(const struct progress *progress, uint64_t now_ns, struct bu
         [PROGRESS_RESTART] = "Restarting",    [PROGRESS_CREATE] = "Creating",
         [PROGRESS_START] = "Starting",        [PROGRESS_STOP] = "Stopping",
         [PROGRESS_RM] = "Removing",           [PROGRESS_PAUSE] = "Pausing",
-        [PROGRESS_UNPAUSE] = "Letting go on", [PROGRESS_RUN] = "Preparing"};
+        [PROGRESS_UNPAUSE] = "Letting go on", [PROGRESS_RUN] = "Preparing",
+        [PROGRESS_ROLLBACK] = "Rolling back", [PROGRESS_SCALE] = "Scaling"};
     AUTO(buf_done) struct buf text = {0};
 
     buf_addf(&text, "%s %s", verbs[progress->kind], progress->system);

@@ -33,7 +33,9 @@ enum progress_kind {
     PROGRESS_RM,
     PROGRESS_PAUSE,
     PROGRESS_UNPAUSE,
-    PROGRESS_RUN
+    PROGRESS_RUN,
+    PROGRESS_ROLLBACK,
+    PROGRESS_SCALE
 };
 
 struct progress_service;

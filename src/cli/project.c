@@ -10,6 +10,7 @@
 #include "cli/cli_api.h"
 #include "cli/environment.h"
 #include "cli/project.h"
+#include "cli/text_width.h"
 #include "json/json.h"
 
 /* Puts the command line into <ret>, beside what is there. */
@@ -72,11 +73,12 @@ bool project_read(struct cli *cli, bool services_are_targets, struct compose **r
 static void print_diag(struct cli *cli, const struct compose_diag *diag)
 {
     bool is_error = diag->severity == COMPOSE_ERROR;
-    AUTO(buf_done) struct buf line = {0};
+    AUTO(buf_done) struct buf line = {0}, text = {0};
 
     term_style(&cli->errors, is_error ? STYLE_RED : STYLE_YELLOW,
                is_error ? STR("error: ") : STR("warning: "), &line);
-    compose_diag_format(diag, &line);
+    compose_diag_format(diag, &text);
+    text_clean(buf_str(&text), false, &line);
     buf_add_char(&line, '\n');
     struct err ignored;
     if (!file_write_fd(cli->errors.fd, buf_str(&line), &ignored))

@@ -21,7 +21,8 @@ struct load {
     struct compose_uses *uses; /* may be NULL */
     size_t file_count;         /* read so far */
     size_t byte_count;
-    unsigned skip;                       /* COMPOSE_SKIP_... */
+    size_t copied; /* values that are not written in a file but taken over; see load_copy() */
+    unsigned skip; /* COMPOSE_SKIP_... */
     struct compose_variables *variables; /* may be NULL */
 };
 
@@ -41,6 +42,10 @@ struct path {
 const char *path_format(const struct path *path, struct arena *arena);
 
 /* Adds a message about <node> (may be NULL) at <path> (may be NULL); <hint> may be NULL. */
+/* Counts <values> that extends, hooks, env_file or label_file make out of few bytes; false, with an
+ * error, when they are more than YAML_NODES_MAX together. */
+bool load_copy(struct load *load, const struct yaml_node *node, const struct path *path,
+               size_t values);
 void load_error(struct load *load, const struct yaml_node *node, const struct path *path,
                 const char *hint, const char *fmt, ...) PRINTF_LIKE(5, 6);
 void load_warn(struct load *load, const struct yaml_node *node, const struct path *path,

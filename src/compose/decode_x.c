@@ -43,6 +43,7 @@ struct compose_x_service decode_x_service(struct load *load, const struct path *
 
     x.provided_by_edge = value_text(map, "provided_by") != NULL;
     x.migrate = value_text(map, "migrate");
+    x.keep_unhealthy = !value_bool(map, "restart_unhealthy", true);
     x.host.present = !yaml_is_null(host);
     x.host.workdir = value_text(host, "workdir");
     if (x.host.workdir == NULL)

@@ -60,6 +60,20 @@ static void add_message(struct load *load, enum compose_severity severity,
     add_diag(load, diag);
 }
 
+bool load_copy(struct load *load, const struct yaml_node *node, const struct path *path,
+               size_t values)
+{
+    bool was_fine = load->copied <= YAML_NODES_MAX;
+
+    load->copied += values;
+    if (load->copied <= YAML_NODES_MAX)
+        return true;
+    if (was_fine)
+        load_error(load, node, path, NULL,
+                   "services take over more than %d values by extends and files", YAML_NODES_MAX);
+    return false;
+}
+
 void load_error(struct load *load, const struct yaml_node *node, const struct path *path,
                 const char *hint, const char *fmt, ...)
 {

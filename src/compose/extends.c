@@ -219,6 +219,8 @@ static bool extend(struct extender *extender, struct scope *scope, const struct 
         if (base == NULL)
             return false;
         if (!yaml_is_null(base->node) && !is_reset(base->node)) {
+            if (!load_copy(load, extends, &path, yaml_count(base->node)))
+                return false;
             struct yaml_node *copy = yaml_copy(load->arena, base->node);
             strip_tags(copy);
             load->keep_tags = true;

@@ -226,6 +226,7 @@ struct compose_x_service {
         uint32_t retries;         /* default 3 */
     } health;
     const char *migrate; /* shell command; NULL: none */
+    bool keep_unhealthy; /* `restart_unhealthy: false` */
 };
 
 struct compose_service {

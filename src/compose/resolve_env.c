@@ -81,12 +81,14 @@ static void read_env_file(const struct resolve *with, const struct path *path,
 }
 
 /* What `environment` says wins; the rest is added behind it. */
-static void add_variables(const struct resolve *with, struct yaml_node *service,
-                          const struct map *vars)
+static void add_variables(const struct resolve *with, const struct path *path,
+                          struct yaml_node *service, const struct map *vars)
 {
     struct yaml_node *environment = yaml_find(service, "environment");
     const struct map_entry *var;
 
+    if (!load_copy(with->load, service, path, vars->live))
+        return;
     if (yaml_is_null(environment)) {
         environment = yaml_new(with->load->arena, YAML_MAP, service);
         yaml_set(with->load->arena, service, "environment", environment);
@@ -132,7 +134,7 @@ static void resolve_container_env(const struct resolve *with, const struct path 
         load_error(with->load, files, path, NULL, "the env_files hold more than %d MiB together",
                    ENV_BYTES_TOTAL_MAX >> 20);
     else if (vars.live > 0)
-        add_variables(with, service, &vars);
+        add_variables(with, path, service, &vars);
     item = yaml_find_item(service, "env_file"); /* may have moved */
     yaml_remove(service, (size_t)(item - service->items));
 }
@@ -198,6 +200,8 @@ static void resolve_container_labels(const struct resolve *with, const struct pa
         if (!read_label_file(with, &here, files->items[i].node, &vars))
             return;
     }
+    if (!load_copy(with->load, service, path, vars.live))
+        return;
     for (size_t i = 0; (var = map_next(&vars, &i)) != NULL;) {
         const char *name = arena_str(with->load->arena, str_from(var->key, var->key_len));
         struct yaml_node *labels = yaml_find(service, "labels");

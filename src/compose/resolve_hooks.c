@@ -35,6 +35,8 @@ void resolve_hooks(struct load *load, const struct path *path, struct yaml_node 
 
     for (size_t i = 0; !yaml_is_null(hooks) && i < hooks->count; i++) {
         const struct path here = {&list, NULL, i};
+        if (!load_copy(load, hooks->items[i].node, &here, yaml_count(service)))
+            return;
         struct yaml_node *merged =
             merge(load, &here, hook_schema(), container_of(load, service), hooks->items[i].node);
         merge_finish(load, hook_schema(), merged);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "control/api_priv.h"
+#include "control/release.h"
 #include "guard/local_ca.h"
 #include "io/socket.h"
 
@@ -48,6 +49,7 @@ void api_answer(struct api_call *call, int status, json_t *json)
     AUTO(buf_done) struct buf text = {0};
 
     assert(owned != NULL);
+    api_record(call, NULL);
     json_format(owned, true, &text);
     buf_add_char(&text, '\n');
     http_answer(call->exchange, status, buf_str(&text));
@@ -61,6 +63,8 @@ static json_t *error_json(const struct err *err)
 
 void api_refuse(struct api_call *call, const struct err *err)
 {
+    api_record(call, err->text);
+    call->action = NULL; /* once is enough */
     api_answer(call, status_of(err->code), error_json(err));
 }
 
@@ -191,17 +195,65 @@ static void post_up(struct api_call *call)
         api_stream_refuse(subscriber, &err);
 }
 
+/* The release that a file describes, of a system whose volumes are all that is left of it. */
+static struct release *release_of_file(struct api_call *call, struct err *err)
+{
+    AUTO(buf_done) struct buf text = {0};
+    const json_t *config = NULL;
+    const char *directory = NULL;
+
+    if (!json_get_object(call->body, "config", &config, err) ||
+        !json_get_text(call->body, "directory", &directory, err))
+        return NULL;
+    if (directory[0] != '/') {
+        err_set(err, ERR_INVALID, "'directory' must be an absolute path");
+        return NULL;
+    }
+    json_format(config, false, &text);
+    struct release *release = release_new(buf_str(&text), directory, call->daemon->runtime, err);
+    if (release != NULL && !str_is(call->name, release->compose->name)) {
+        err_set(err, ERR_INVALID, "the project is named '%.60s'", release->compose->name);
+        release_unref(release);
+        return NULL;
+    }
+    return release;
+}
+
+static struct system *make_forgotten(struct api_call *call, struct release **ret, struct err *err)
+{
+    struct system *system = NULL;
+
+    *ret = release_of_file(call, err);
+    if (*ret == NULL || !daemon_get_system(call->daemon, (*ret)->compose->name,
+                                           (*ret)->compose->working_dir, &system, err))
+        return NULL;
+    return system;
+}
+
 static void post_down(struct api_call *call)
 {
-    struct system *system = api_system(call);
+    AUTO(buf_done) struct buf name = {0};
+    struct release *release = NULL;
+    bool volumes = json_find_bool(call->body, "volumes", false);
+    struct system *system;
     struct err err;
 
-    if (system == NULL)
-        return;
-    struct subscriber *subscriber = api_stream(call);
-    if (!down_begin(system, json_find_bool(call->body, "volumes", false),
-                    api_milliseconds(call, "timeout_ms", UINT64_MAX), subscriber, &err))
+    buf_add_str(&name, call->name);
+    if (volumes && json_object_get(call->body, "config") != NULL &&
+        map_find(&call->daemon->unreadable, call->name) == NULL &&
+        daemon_find_system(call->daemon, buf_text(&name)) == NULL) {
+        system = make_forgotten(call, &release, &err);
+        if (system == NULL)
+            api_refuse(call, &err);
+    } else {
+        system = api_system(call);
+    }
+    struct subscriber *subscriber = system == NULL ? NULL : api_stream(call);
+    if (subscriber != NULL &&
+        !down_begin(system, release, volumes, api_milliseconds(call, "timeout_ms", UINT64_MAX),
+                    subscriber, &err))
         api_stream_refuse(subscriber, &err);
+    release_unref(release);
 }
 
 static void post_restart(struct api_call *call)
@@ -261,15 +313,27 @@ static const struct api_route {
     {HTTP_GET, "/v1/systems/NAME/top", api_top, {NULL}},
     {HTTP_GET, "/v1/systems/NAME/images", api_images, {NULL}},
     {HTTP_GET, "/v1/systems/NAME/volumes", api_volumes, {NULL}},
+    {HTTP_GET, "/v1/systems/NAME/releases", api_releases, {NULL}},
+    {HTTP_GET, "/v1/systems/NAME/releases/show", api_release_show, {NULL}},
+    {HTTP_GET, "/v1/systems/NAME/releases/diff", api_release_diff, {NULL}},
+    {HTTP_GET, "/v1/systems/NAME/lock", api_lock_show, {NULL}},
+    {HTTP_POST, "/v1/systems/NAME/lock/acquire", api_lock_acquire, {"message", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/lock/release", api_lock_release, {"", NULL}},
+    {HTTP_GET, "/v1/history", api_history, {NULL}},
+    {HTTP_POST, "/v1/systems/NAME/rollback", api_rollback, {"release", "timeout_ms", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/scale", api_scale, {"services", "timeout_ms", NULL}},
     {HTTP_POST, "/v1/systems/NAME/pull", api_pull, {"config", "directory", NULL}},
     {HTTP_POST, "/v1/systems/NAME/trees/remove", api_remove_trees, {"", NULL}},
     {HTTP_POST,
      "/v1/systems/NAME/up",
      post_up,
-     {"config", "directory", "files", "environment", "build", "force_recreate", "services",
+     {"config", "directory", "files", "environment", "git", "build", "force_recreate", "services",
       "no_deps", "no_recreate", "no_start", "no_build", "no_cache", "only_build", "timeout_ms",
       NULL}},
-    {HTTP_POST, "/v1/systems/NAME/down", post_down, {"volumes", "timeout_ms", NULL}},
+    {HTTP_POST,
+     "/v1/systems/NAME/down",
+     post_down,
+     {"volumes", "timeout_ms", "config", "directory", NULL}},
     {HTTP_POST,
      "/v1/systems/NAME/run",
      api_run,
@@ -331,6 +395,7 @@ static void call_route(struct api_call *call, const struct api_route *route)
     AUTO(json_unref) json_t *body = NULL;
     struct err err;
 
+    api_record_begin(call, route->method, route->path);
     if (route->members[0] != NULL) {
         struct str text = call->request->body.len == 0 ? STR("{}") : call->request->body;
         bool parsed = json_parse(text, API_BODY_LIMIT, &body, &err);
@@ -342,6 +407,7 @@ static void call_route(struct api_call *call, const struct api_route *route)
         }
     }
     call->body = body;
+    api_record_subject(call);
     route->fn(call);
 }
 

@@ -151,6 +151,7 @@ static const char *docker_action(const struct instance *instance, const char *te
     case INSTANCE_UNHEALTHY:
         return "health_status: unhealthy";
     case INSTANCE_STOPPING:
+    case INSTANCE_RESTARTING:
         return "kill";
     case INSTANCE_BACKOFF:
         return was_started ? "die" : NULL;

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "compose/load.h"
 #include "control/api_priv.h"
+#include "control/state.h"
 
 static void describe_stand_in(json_t *row, const struct runtime_stand_in *stand_in)
 {
@@ -101,6 +102,8 @@ void api_pull(struct api_call *call)
 
     bool ok = json_get_object(call->body, "config", &config, &err) &&
               json_get_text(call->body, "directory", &directory, &err);
+    if (ok && directory[0] != '/')
+        ok = err_set(&err, ERR_INVALID, "'directory' must be an absolute path");
     if (ok) {
         json_format(config, false, &text);
         ok = compose_load_resolved(buf_str(&text), directory, &arena, &compose, NULL, diags, &err);
@@ -238,6 +241,13 @@ static void on_trees_removed(void *arg, const struct err *err)
 {
     struct trees_call *removal = arg;
 
+    AUTO(buf_done) struct buf name = {0};
+    struct err failed;
+
+    buf_add_str(&name, removal->call.name);
+    if (err == NULL &&
+        !state_forget_releases(removal->call.daemon->state, buf_text(&name), &failed))
+        err = &failed; /* nobody could go back to them */
     if (!removal->gone && err != NULL)
         api_refuse(&removal->call, err);
     else if (!removal->gone)

@@ -14,6 +14,11 @@ struct api_call {
     const struct http_request *request;
     struct str name;    /* of the system, from the path; empty: none */
     const json_t *body; /* an object; NULL for GET */
+    char subject[201];  /* services it names, for the history */
+    const char *action; /* for the history; NULL: it changes nothing */
+    struct caller caller;
+    uint64_t serial;
+    int64_t began_ms; /* wall */
 };
 
 typedef void api_fn(struct api_call *call);
@@ -81,6 +86,25 @@ void api_attach(struct api_call *call);
 void api_begin(struct api_call *call);
 void api_wait(struct api_call *call);
 void api_run(struct api_call *call);
+
+/* api_record.c */
+/* Who asks, and for what: <path> is the route's. */
+void api_record_begin(struct api_call *call, enum http_method method, const char *path);
+/* The services that the body names. */
+void api_record_subject(struct api_call *call);
+/* It was answered; <error> NULL: it succeeded. */
+void api_record(struct api_call *call, const char *error);
+
+/* api_releases.c */
+void api_releases(struct api_call *call);
+void api_release_show(struct api_call *call);
+void api_release_diff(struct api_call *call);
+void api_rollback(struct api_call *call);
+void api_scale(struct api_call *call);
+void api_history(struct api_call *call);
+void api_lock_show(struct api_call *call);
+void api_lock_acquire(struct api_call *call);
+void api_lock_release(struct api_call *call);
 
 /* api_logs.c */
 void api_logs(struct api_call *call);

@@ -34,6 +34,7 @@ bool api_up_request(const struct api_call *call, struct buf *config, struct up_r
         .config = buf_str(config),
         .files = json_object_get(call->body, "files"),
         .environment = json_object_get(call->body, "environment"),
+        .git = json_object_get(call->body, "git"),
         .services = json_object_get(call->body, "services"),
         .force_recreate = json_find_bool(call->body, "force_recreate", false),
         .no_deps = json_find_bool(call->body, "no_deps", false),

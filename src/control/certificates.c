@@ -135,8 +135,8 @@ static bool read_files(const struct compose *compose, const struct host_names *n
 
     for (size_t i = 0; i < names->count; i++)
         list[i] = str_of(names->items[i]);
-    if (!file_read(compose->x.tls_certificate, CERTIFICATE_FILE_LIMIT, certificate, err) ||
-        !file_read(compose->x.tls_key, CERTIFICATE_FILE_LIMIT, key, err))
+    if (!file_read_regular(compose->x.tls_certificate, CERTIFICATE_FILE_LIMIT, certificate, err) ||
+        !file_read_regular(compose->x.tls_key, CERTIFICATE_FILE_LIMIT, key, err))
         return false;
     if (memchr(certificate->ptr, '\0', certificate->len) != NULL ||
         memchr(key->ptr, '\0', key->len) != NULL)

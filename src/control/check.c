@@ -44,6 +44,7 @@ struct figures {
     uint64_t interval_ms;
     uint64_t timeout_ms;
     uint64_t start_period_ms;
+    uint64_t start_interval_ms;
     uint32_t retries;
 };
 
@@ -54,9 +55,9 @@ static struct figures figures_of(const struct instance *instance)
 
     if (is_probed(instance))
         return (struct figures){x->health.interval_ms, x->health.timeout_ms,
-                                x->health.start_period_ms, x->health.retries};
+                                x->health.start_period_ms, 0, x->health.retries};
     return (struct figures){check->interval_ms, check->timeout_ms, check->start_period_ms,
-                            check->retries};
+                            check->start_interval_ms, check->retries};
 }
 
 static void on_due(struct timer *timer, uint64_t now_ns);
@@ -75,7 +76,10 @@ static uint64_t pause_ms(const struct instance *instance, const struct figures *
         return figures->interval_ms;
     for (uint32_t i = 1; i < instance->check_failures && quick_ms < QUICK_MAX_MS; i++)
         quick_ms = quick_ms * 3 / 2;
-    return MIN(MIN(quick_ms, (uint64_t)QUICK_MAX_MS), figures->interval_ms);
+    return MIN(MIN(quick_ms, (uint64_t)QUICK_MAX_MS),
+               figures->start_interval_ms == 0
+                   ? figures->interval_ms
+                   : MIN(figures->interval_ms, figures->start_interval_ms));
 }
 
 static void judge(struct instance *instance, bool healthy, const char *detail)
@@ -93,6 +97,8 @@ static void judge(struct instance *instance, bool healthy, const char *detail)
     bool sick = !healthy &&
                 (instance->state == INSTANCE_WARMING ? now_ns >= instance->check_deadline_ns
                                                      : instance->check_failures >= figures.retries);
+    if (instance->state == INSTANCE_UNHEALTHY)
+        sick = sick && restart_applies_to_unhealthy(instance);
     next_check(instance, pause_ms(instance, &figures));
     if (healthy)
         instance_event(instance, INSTANCE_ON_HEALTHY, NULL);

@@ -222,6 +222,7 @@ static void on_housekeeping(struct timer *timer, uint64_t now_ns)
     }
     edge_link_housekeeping(daemon->edge, now_ns);
     files_prune(daemon);
+    collect_housekeeping(daemon);
     if (now_ns - daemon->renewed_ns > RENEW_MS * NS_PER_MS) {
         daemon->renewed_ns = now_ns;
         daemon_publish(daemon); /* certificates that are due are made, files are read again */
@@ -257,18 +258,33 @@ static int lock_state(const struct daemon_options *options, struct err *err)
     return TAKE_FD(fd);
 }
 
-/* One daemon for each network namespace, too: addresses, rules and ports are the machine's. */
+/* One daemon for each network namespace, too: addresses, rules and ports are the machine's. A lock
+ * of the process (fcntl(2)), for it tells who holds it. */
 static int lock_network(struct err *err)
 {
-    pid_t holder = 0;
-    int fd = socket_hold_name("ishizue-daemon", &holder, err);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    AUTO(buf_done) struct buf path = {0};
+    struct stat net;
 
-    if (fd < 0 && err->code == ERR_EXISTS)
-        err_set(err, ERR_EXISTS,
-                "another daemon runs on this machine (process %d); its ISHIZUE_STATE_DIR and "
-                "ISHIZUE_RUN_DIR are others than yours",
-                (int)holder);
-    return fd;
+    if (stat("/proc/self/ns/net", &net) != 0) {
+        err_sys(err, "cannot look at '/proc/self/ns/net'");
+        return -1;
+    }
+    buf_addf(&path, "/run/ishizue-net-%llu.lock", (unsigned long long)net.st_ino);
+    AUTO(fd_close) int fd = open(buf_text(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        err_sys(err, "cannot open '%s'", buf_text(&path));
+        return -1;
+    }
+    if (fcntl(fd, F_SETLK, &lock) == 0)
+        return TAKE_FD(fd);
+    lock.l_pid = 0;
+    (void)fcntl(fd, F_GETLK, &lock);
+    err_set(err, ERR_EXISTS,
+            "another daemon runs on this machine (process %d); its ISHIZUE_STATE_DIR and "
+            "ISHIZUE_RUN_DIR are others than yours",
+            (int)lock.l_pid);
+    return -1;
 }
 
 static bool make_folders(const struct daemon_options *options, struct err *err)
@@ -356,7 +372,8 @@ static bool run(struct daemon *daemon, struct err *err)
 
 int daemon_main(const struct daemon_options *options)
 {
-    struct daemon daemon = {.options = *options, .started_wall_ms = clock_wall_ms()};
+    struct daemon daemon = {
+        .options = *options, .started_wall_ms = clock_wall_ms(), .collect_due = true};
     struct err err;
 
     list_init(&daemon.subscribers);

@@ -21,6 +21,11 @@
  *     spec.c        what the runtime is told about an instance: mounts, names
  *     volumes.c     folders that instances see
  *     files.c       contents of secrets and configs
+ *     releases.c    stored releases, rollback, scale
+ *     retention.c collect.c  what of it goes when nobody can need it
+ *     history.c     who did what
+ *     lock.c        who keeps the others out
+ *     restart.c     when what has ended starts again
  *     hooks.c       commands at the start and the end of an instance
  *     network.c     networks of the files: who shares one, whose namespace it is
  *     names.c       what an instance resolves
@@ -69,7 +74,14 @@ struct daemon {
     struct api_events *events;
     struct deferred publishing;
     struct timer housekeeping; /* log sizes, certificates */
-    uint64_t renewed_ns;       /* when certificates were last looked at */
+    struct {
+        uint64_t serial; /* of the request that is being answered, or was last */
+        struct caller caller;
+        bool recorded; /* it is in the history */
+    } asking;
+    bool collect_due; /* trees that nobody needs are to go */
+    bool collecting;
+    uint64_t renewed_ns; /* when certificates were last looked at */
     int64_t started_wall_ms;
 };
 
@@ -79,13 +91,14 @@ struct system *daemon_find_system(const struct daemon *daemon, const char *name)
 /* Finds or makes it. */
 MUST_CHECK bool daemon_get_system(struct daemon *daemon, const char *name, const char *directory,
                                   struct system **ret, struct err *err);
+MUST_CHECK bool system_check_name(const char *name, struct err *err);
 /* When nothing of it is left. */
 void daemon_forget_system(struct daemon *daemon, struct system *system);
 struct system *system_new(struct daemon *daemon, const char *name, const char *directory,
                           const char *files, uid_t uid);
 /* Memory only. */
 void system_free(struct system *system);
-/* On failure nothing has changed. */
+/* On failure nothing has changed. What was wanted and not reached has failed. */
 MUST_CHECK bool system_set_wanted(struct system *system, struct release *release, struct err *err);
 MUST_CHECK bool system_set_current(struct system *system, struct release *release, struct err *err);
 
@@ -147,6 +160,8 @@ void instance_exited(struct instance *instance);
 /* Somebody asks for it again: what it failed at before does not count, and what has ended or is
  * unhealthy is started again. False when that cannot be stored. */
 MUST_CHECK bool instance_begin_afresh(struct instance *instance, struct err *err);
+/* Its process runs: what the file wants done then, and after that the health checks. */
+void instance_look_after(struct instance *instance);
 /* A one-off that was created starts. */
 MUST_CHECK bool instance_let_begin(struct instance *instance, struct err *err);
 void instance_act(struct instance *instance, enum instance_action action);
@@ -238,8 +253,22 @@ MUST_CHECK bool files_take(struct daemon *daemon, struct release *release, struc
 /* Sets the files of <ret>; they belong to <arena> or to the instance. */
 MUST_CHECK bool files_make(const struct instance *instance, struct arena *arena,
                            struct instance_spec *ret, struct err *err);
-/* Removes the contents that no release in use has. */
+/* Are the contents of <release> still there? */
+MUST_CHECK bool files_check(const struct daemon *daemon, const struct release *release,
+                            struct err *err);
+/* Removes the contents that no release in use and none that is kept has. */
 void files_prune(const struct daemon *daemon);
+
+/* ---- restart.c ---- */
+
+/* It has ended with its exit_status: is it started again? */
+bool restart_applies(const struct instance *instance);
+/* Is one that stays unhealthy ended and started again? */
+bool restart_applies_to_unhealthy(const struct instance *instance);
+/* After this long a life, what it failed at before does not count. */
+uint64_t restart_window_ms(const struct instance *instance);
+/* How long to wait before the next start. */
+uint64_t restart_pause_ms(const struct instance *instance);
 
 /* ---- hooks.c ---- */
 
@@ -262,6 +291,8 @@ void check_answered(struct daemon *daemon, const char *id, uint32_t check, bool 
 
 enum plan_migration migration_state(const struct system *system, size_t service);
 void migration_start(struct system *system, size_t service);
+/* The container of `pre_start` that <job> is, in <arena>; NULL: none. */
+const struct compose_service *migration_hook(const struct instance *job, struct arena *arena);
 /* The job has ended. */
 void migration_ended(struct instance *job);
 

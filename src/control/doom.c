@@ -79,6 +79,32 @@ static bool is_used(const struct system *system, const char *user)
     return false;
 }
 
+static bool has_volume(const struct release *release, const char *volume)
+{
+    for (size_t i = 0; release != NULL && i < release->compose->volume_count; i++)
+        if (strcmp(release->compose->volumes[i].name, volume) == 0)
+            return true;
+    return false;
+}
+
+/* Another system whose file names <volume>; NULL when there is none. */
+static const struct system *find_other_user(const struct system *system, const char *volume)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&system->daemon->systems, &i)) != NULL;) {
+        const struct system *other = entry->value;
+        if (other == system)
+            continue;
+        if (has_volume(other->wanted, volume) || has_volume(other->current, volume))
+            return other;
+        LIST_FOR_EACH (node, &other->instances)
+            if (has_volume(CONTAINER_OF(node, struct instance, link)->release, volume))
+                return other;
+    }
+    return NULL;
+}
+
 /* What is mounted on it goes first. What cannot be removed is said once and left. */
 static void remove_volume(struct system *system, const char *name)
 {
@@ -88,7 +114,14 @@ static void remove_volume(struct system *system, const char *name)
 
     if (!file_exists(path))
         return;
-    (void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); /* mostly nothing is */
+    const struct system *other = find_other_user(system, name);
+    if (other != NULL) {
+        operation_warn(system, arena_printf(&arena, "volume '%s' is kept: system '%s' uses it",
+                                            name, other->name));
+        return;
+    }
+    while (file_is_mount(path) && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+        ; /* one that is still a mount is not removed */
     if (!file_remove_tree(path, &err)) {
         log_warn("daemon", "%s: %s", system->name, err.text);
         operation_warn(system, err.text);

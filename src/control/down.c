@@ -36,20 +36,25 @@ static void doom_volumes(struct system_change *change, struct operation *operati
         doom_add_anonymous(change, operation->system, &release->services[i], "", &operation->arena);
 }
 
-bool down_begin(struct system *system, bool remove_volumes, uint64_t grace_ms,
-                struct subscriber *subscriber, struct err *err)
+bool down_begin(struct system *system, struct release *release, bool remove_volumes,
+                uint64_t grace_ms, struct subscriber *subscriber, struct err *err)
 {
     struct system_change change = {.forgets_migrations = true};
 
+    if (!lock_check(system->daemon, system->name, err))
+        return false;
     end_what_hangs(system);
     struct operation *operation = operation_begin(system, OPERATION_DOWN, err);
     if (operation == NULL)
         return false;
     operation->reconciling = true;
     operation->grace_ms = grace_ms;
-    if (system->wanted != NULL || system->current != NULL)
-        operation->candidate =
-            release_ref(system->wanted != NULL ? system->wanted : system->current);
+    operation->forgets_releases = remove_volumes;
+    if (system->wanted != NULL)
+        release = system->wanted;
+    else if (system->current != NULL)
+        release = system->current;
+    operation->candidate = release == NULL ? NULL : release_ref(release);
     if (remove_volumes && operation->candidate != NULL)
         doom_volumes(&change, operation);
     if (!run_leave(system, err) || !system_become(system, NULL, &change, err)) {
@@ -73,7 +78,11 @@ void down_clean(struct system *system)
 void down_finish(struct operation *operation)
 {
     struct system *system = operation->system;
+    struct err err;
 
+    if (operation->forgets_releases &&
+        !state_forget_releases(system->daemon->state, system->name, &err))
+        log_error("daemon", "%s: %s", system->name, err.text);
     if (operation->candidate != NULL)
         volumes_unmount(system->daemon, operation->candidate->compose);
     down_clean(system);

@@ -17,7 +17,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "compose/load.h"
 #include "control/daemon_priv.h"
+#include "control/state.h"
 #include "tls/hasher.h"
 
 enum { CONTENT_BYTES = 16 << 20, DEFAULT_MODE = 0444 };
@@ -51,7 +53,7 @@ static bool read_content(const struct compose_file_source *source, struct buf *r
     }
     if (file_is_dir(source->file))
         return err_set(err, ERR_INVALID, "'%s' is a folder; a single file is needed", source->file);
-    return file_read(source->file, CONTENT_BYTES, ret, err);
+    return file_read_regular(source->file, CONTENT_BYTES, ret, err);
 }
 
 static bool store_content(const struct daemon *daemon, const struct buf *content, const char *hash,
@@ -160,6 +162,23 @@ bool files_make(const struct instance *instance, struct arena *arena, struct ins
     return true;
 }
 
+bool files_check(const struct daemon *daemon, const struct release *release, struct err *err)
+{
+    AUTO(arena_done) struct arena arena = {0};
+
+    for (size_t i = 0; i < release->compose->service_count; i++) {
+        const struct release_service *made = &release->services[i];
+        size_t count = made->service->secret_count + made->service->config_count;
+        bool there = made->service->x.provided_by_edge || made->file_count == count;
+        for (size_t k = 0; there && k < made->file_count; k++)
+            there = file_exists(content_path(daemon, made->files[k], &arena));
+        if (!there)
+            return err_set(err, ERR_NOT_FOUND, "%s: the contents of its secrets are gone",
+                           made->service->name);
+    }
+    return true;
+}
+
 /* ---- forgetting ---- */
 
 static void keep_release(struct map *kept, const struct release *release)
@@ -179,12 +198,34 @@ static void keep_system(struct map *kept, const struct system *system)
         keep_release(kept, CONTAINER_OF(node, struct instance, link)->release);
 }
 
+/* One-offs keep theirs only while their instance is there. */
+static void keep_stored(void *arg, const char *note, struct str services)
+{
+    AUTO(json_unref) json_t *root = NULL;
+    struct err err;
+    const char *name;
+    json_t *service, *hash;
+    size_t i;
+
+    if (strcmp(note, "run") == 0 || !json_parse(services, COMPOSE_RESOLVED_BYTES, &root, &err))
+        return;
+    json_object_foreach(root, name, service)
+    {
+        json_array_foreach(json_object_get(service, "files"), i, hash)
+        {
+            if (json_is_string(hash))
+                (void)map_set(arg, str_of(json_string_value(hash)), arg);
+        }
+    }
+}
+
 void files_prune(const struct daemon *daemon)
 {
     AUTO(arena_done) struct arena arena = {0};
     struct map kept = {0};
     struct map_entry *entry;
     const struct dirent *file;
+    struct err err;
 
     if (daemon->unreadable.live > 0) /* whose releases are not known */
         return;
@@ -193,6 +234,12 @@ void files_prune(const struct daemon *daemon)
         return;
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
         keep_system(&kept, entry->value);
+    if (!state_each_services(daemon->state, keep_stored, &kept, &err)) {
+        log_error("daemon", "contents of secrets are left: %s", err.text);
+        (void)closedir(dir);
+        map_done(&kept);
+        return;
+    }
     while ((file = readdir(dir)) != NULL)
         if (file->d_name[0] != '.' && map_find(&kept, str_of(file->d_name)) == NULL &&
             unlinkat(dirfd(dir), file->d_name, 0) != 0)

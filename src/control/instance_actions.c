@@ -13,10 +13,7 @@
 #include "control/daemon_priv.h"
 #include "control/state.h"
 
-/* Docker's figures: 100 ms, doubled each time, at most a minute. */
 enum {
-    BACKOFF_FIRST_MS = 100,
-    BACKOFF_MAX_MS = 60000,
     DRAIN_MAX_MS = 600000,
     BEGIN_MAX_MS = 60000, /* a client attaches within moments */
     REMOVE_TRIES = 5,
@@ -189,16 +186,6 @@ static void set_timer(struct instance *instance, uint64_t after_ms)
     timer_set(loop, &instance->timer, loop_now_ns(loop) + after_ms * NS_PER_MS, on_state_timeout);
 }
 
-static void act_check(struct instance *instance)
-{
-    struct loop *loop = instance->system->daemon->loop;
-
-    instance->started_wall_ms = clock_wall_ms();
-    instance->started_ns = loop_now_ns(loop);
-    check_start(instance);
-    kill_early(instance);
-}
-
 static void send_signal(struct instance *instance, int signo)
 {
     struct daemon *daemon = instance->system->daemon;
@@ -213,6 +200,47 @@ void instance_send_kill(struct instance *instance)
     send_signal(instance, SIGKILL);
 }
 
+/* A command that failed ends the instance: it is not what the file asked for. */
+static void on_post_start(struct instance *instance, const struct err *err)
+{
+    if (instance->state != INSTANCE_WARMING)
+        return;
+    if (err == NULL) {
+        check_start(instance);
+        return;
+    }
+    str_format(instance->start_error, sizeof instance->start_error, "%s", err->text);
+    operation_warn(instance->system, err->text);
+    instance_send_kill(instance);
+}
+
+void instance_look_after(struct instance *instance)
+{
+    if (!hooks_begin(instance, HOOK_POST_START, on_post_start))
+        check_start(instance);
+}
+
+static void act_check(struct instance *instance)
+{
+    struct loop *loop = instance->system->daemon->loop;
+
+    instance->started_wall_ms = clock_wall_ms();
+    instance->started_ns = loop_now_ns(loop);
+    instance_look_after(instance);
+    kill_early(instance);
+}
+
+/* The instance ends whatever its commands did: the file may be wrong, the person must get it down.
+ */
+static void on_pre_stop(struct instance *instance, const struct err *err)
+{
+    if (instance->state != INSTANCE_STOPPING && instance->state != INSTANCE_RESTARTING)
+        return;
+    if (err != NULL)
+        operation_warn(instance->system, err->text);
+    send_signal(instance, signal_stop_of(instance));
+}
+
 static void act_term(struct instance *instance)
 {
     const struct operation *operation = instance->system->operation;
@@ -221,9 +249,10 @@ static void act_term(struct instance *instance)
     if (operation != NULL && operation->grace_ms != UINT64_MAX)
         grace_ms = operation->grace_ms;
     check_stop(instance);
-    set_timer(instance, grace_ms);
+    set_timer(instance, grace_ms); /* of the commands before it as well */
     daemon_publish(instance->system->daemon);
-    send_signal(instance, signal_stop_of(instance));
+    if (!hooks_begin(instance, HOOK_PRE_STOP, on_pre_stop))
+        send_signal(instance, signal_stop_of(instance));
 }
 
 static void act_kill(struct instance *instance)
@@ -264,12 +293,8 @@ static void act_drain(struct instance *instance)
 
 static void act_backoff(struct instance *instance)
 {
-    uint64_t after_ms = BACKOFF_FIRST_MS;
-
     check_stop(instance);
-    for (uint32_t i = 1; i < instance->failures && after_ms < BACKOFF_MAX_MS; i++)
-        after_ms *= 2;
-    set_timer(instance, MIN(after_ms, (uint64_t)BACKOFF_MAX_MS));
+    set_timer(instance, restart_pause_ms(instance));
     daemon_publish(instance->system->daemon);
 }
 

@@ -14,10 +14,7 @@
 #include "control/daemon_priv.h"
 #include "control/state.h"
 
-enum {
-    STABLE_MS = 10000, /* of life: what it failed at before is forgotten, as Docker does */
-    NOT_STARTED = 125
-};
+enum { NOT_STARTED = 125 };
 
 static void note(struct instance *instance, enum instance_event event)
 {
@@ -31,12 +28,12 @@ static void note(struct instance *instance, enum instance_event event)
     if (ended)
         instance->paused = false;
     if (ended && instance->started_ns != 0 &&
-        loop_now_ns(loop) - instance->started_ns > STABLE_MS * NS_PER_MS)
+        loop_now_ns(loop) - instance->started_ns > restart_window_ms(instance) * NS_PER_MS)
         instance->failures = 0;
     if ((ended && !instance->stopped) || event == INSTANCE_ON_START_FAILED)
         instance->failures++;
-    if (event == INSTANCE_ON_HEALTHY)
-        instance->check_failures = 0;
+    if (event == INSTANCE_ON_HEALTHY || event == INSTANCE_ON_SICK)
+        instance->check_failures = 0; /* counted anew: healthy again, or too long unhealthy? */
     if (event == INSTANCE_ON_TIMEOUT && instance->state == INSTANCE_BACKOFF)
         instance->restarts++;
 }
@@ -70,25 +67,6 @@ void instance_event(struct instance *instance, enum instance_event event, const 
     if (event == INSTANCE_ON_STARTED)
         network_restart_joined(instance);
     system_touch(system);
-}
-
-static bool starts_again(const struct instance *instance, int exit_status)
-{
-    const struct compose_service *service = instance->made_of->service;
-
-    if (instance->is_job || instance->stopped || instance->no_restart)
-        return false;
-    switch (service->restart) {
-    case RESTART_NO:
-        return false;
-    case RESTART_ALWAYS:
-    case RESTART_UNLESS_STOPPED:
-        return true;
-    case RESTART_ON_FAILURE:
-        return exit_status != 0 && (service->restart_max_retries == 0 ||
-                                    instance->restarts < service->restart_max_retries);
-    }
-    return false;
 }
 
 bool instance_begin_afresh(struct instance *instance, struct err *err)
@@ -133,8 +111,7 @@ void instance_exited(struct instance *instance)
     if (!instance->auto_remove) /* its name is free when its client knows */
         wait_ended(instance);
     instance_event(instance,
-                   starts_again(instance, instance->exit_status) ? INSTANCE_ON_EXIT_AGAIN
-                                                                 : INSTANCE_ON_EXIT_FINAL,
+                   restart_applies(instance) ? INSTANCE_ON_EXIT_AGAIN : INSTANCE_ON_EXIT_FINAL,
                    detail);
 }
 
@@ -162,6 +139,9 @@ static void adopt_running(struct instance *instance, bool is_frozen)
         instance_event(instance, INSTANCE_ON_STARTED, NULL);
         break;
     case INSTANCE_WARMING:
+        if (!instance->paused)
+            instance_look_after(instance);
+        break;
     case INSTANCE_READY:
     case INSTANCE_UNHEALTHY:
         if (!instance->paused)
@@ -171,6 +151,7 @@ static void adopt_running(struct instance *instance, bool is_frozen)
         instance_act(instance, INSTANCE_DO_DRAIN);
         break;
     case INSTANCE_STOPPING:
+    case INSTANCE_RESTARTING:
         instance_act(instance, INSTANCE_DO_TERM);
         break;
     case INSTANCE_EXITED: /* it was made to end: make sure */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Migrations: a service's `migrate` command runs once for each hash, as an
- * instance of its own, after the dependencies are healthy and before any new
- * instance takes traffic. A failed one is not tried again until asked to.
+ * What runs to its end before instances of a release start: the containers of
+ * `pre_start`, then the service's `migrate` command. Each step runs once for each
+ * hash, as an instance of its own, after the dependencies are healthy. A failed
+ * one is not tried again until asked to.
  */
 #include "base/base.h"
 
@@ -11,11 +12,87 @@
 #include "control/daemon_priv.h"
 #include "control/state.h"
 
+/* Job number n, from 1, is step n of the service. */
+static size_t count_steps(const struct compose_service *service)
+{
+    size_t count = service->x.migrate != NULL;
+
+    for (size_t i = 0; i < service->pre_start_count; i++)
+        count += service->pre_start[i].per_replica ? service->replicas : 1;
+    return count;
+}
+
+static const struct compose_service *find_hook(const struct compose_service *service, size_t step,
+                                               size_t *ret_index)
+{
+    size_t last = 0;
+
+    for (size_t i = 0; i < service->pre_start_count; i++) {
+        last += service->pre_start[i].per_replica ? service->replicas : 1;
+        *ret_index = i;
+        if (step <= last)
+            return &service->pre_start[i];
+    }
+    return NULL;
+}
+
+/* A hook with an image of its own is not built as its service is. */
+const struct compose_service *migration_hook(const struct instance *job, struct arena *arena)
+{
+    const struct compose_service *service = job->made_of->service;
+    size_t index;
+
+    if (!job->is_job || job->one_off != NULL)
+        return NULL;
+    const struct compose_service *hook = find_hook(service, job->number, &index);
+    if (hook == NULL)
+        return NULL;
+    struct compose_service *copy = ARENA_NEW(arena, struct compose_service);
+    *copy = *hook;
+    copy->name = service->name;
+    bool has_image =
+        hook->image != NULL && (service->image == NULL || strcmp(hook->image, service->image) != 0);
+    if (has_image)
+        copy->build.present = false;
+    else
+        copy->x.host = service->x.host;
+    return copy;
+}
+
+/* "pre_start[0]", or the command of the migration. */
+static const char *step_name(const struct compose_service *service, size_t step,
+                             struct arena *arena)
+{
+    size_t index;
+
+    return find_hook(service, step, &index) == NULL ? service->x.migrate
+                                                    : arena_printf(arena, "pre_start[%zu]", index);
+}
+
+/* What state.db knows a finished step by; the last one stands for all. */
+static const char *step_mark(const struct release_service *made, size_t step, struct arena *arena)
+{
+    return step == count_steps(made->service) ? made->hash
+                                              : arena_printf(arena, "%s/%zu", made->hash, step);
+}
+
+static bool is_done(const struct system *system, const struct release_service *made, size_t step)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    bool done = false;
+    struct err err;
+
+    if (!state_is_migrated(system->daemon->state, system->name, made->service->name,
+                           step_mark(made, step, &arena), &done, &err))
+        log_error("daemon", "%s: %s", system->name, err.text);
+    return done;
+}
+
 static struct instance *find_job(const struct system *system, const struct release_service *made)
 {
     LIST_FOR_EACH (node, &system->instances) {
         struct instance *instance = CONTAINER_OF(node, struct instance, link);
-        if (instance->is_job && instance->state != INSTANCE_GONE &&
+        if (instance->is_job && instance->one_off == NULL && instance->state != INSTANCE_GONE &&
             strcmp(instance->made_of->service->name, made->service->name) == 0 &&
             strcmp(instance->made_of->hash, made->hash) == 0)
             return instance;
@@ -26,15 +103,11 @@ static struct instance *find_job(const struct system *system, const struct relea
 enum plan_migration migration_state(const struct system *system, size_t service)
 {
     const struct release_service *made = &system->wanted->services[service];
-    bool migrated = false;
-    struct err err;
 
-    if (made->service->x.migrate == NULL)
+    size_t steps = count_steps(made->service);
+    if (steps == 0)
         return PLAN_NO_MIGRATION;
-    if (!state_is_migrated(system->daemon->state, system->name, made->service->name, made->hash,
-                           &migrated, &err))
-        log_error("daemon", "%s: %s", system->name, err.text);
-    if (migrated)
+    if (is_done(system, made, steps))
         return PLAN_MIGRATION_DONE;
     const struct instance *job = find_job(system, made);
     if (job == NULL)
@@ -48,14 +121,19 @@ enum plan_migration migration_state(const struct system *system, size_t service)
 void migration_start(struct system *system, size_t service)
 {
     const struct release_service *made = &system->wanted->services[service];
+    AUTO(arena_done) struct arena arena = {0};
+    uint32_t step = 1;
     struct err err;
 
-    struct instance *job = instance_new(system, system->wanted, service, 1, true, &err);
+    while (step < count_steps(made->service) && is_done(system, made, step))
+        step++;
+    struct instance *job = instance_new(system, system->wanted, service, step, true, &err);
     if (job == NULL) {
         log_error("daemon", "%s: migration: %s", system->name, err.text);
         return;
     }
-    operation_step(system, made->service->name, NULL, "migrating", made->service->x.migrate);
+    operation_step(system, made->service->name, NULL, "migrating",
+                   step_name(made->service, step, &arena));
     instance_event(job, INSTANCE_ON_START, NULL);
 }
 
@@ -63,20 +141,23 @@ void migration_ended(struct instance *job)
 {
     struct system *system = job->system;
     const char *service = job->made_of->service->name;
+    AUTO(arena_done) struct arena arena = {0};
+    size_t index;
     struct err err;
 
     if (job->stopped)
         return; /* nobody waits for it any more */
     if (job->exit_status == 0) {
-        if (!state_mark_migrated(system->daemon->state, system->name, service, job->made_of->hash,
-                                 &err))
+        if (!state_mark_migrated(system->daemon->state, system->name, service,
+                                 step_mark(job->made_of, job->number, &arena), &err))
             log_error("daemon", "%s: %s", job->id, err.text);
         operation_step(system, service, NULL, "migrated", "");
         instance_event(job, INSTANCE_ON_REMOVE, NULL);
         return;
     }
-    err_set(&err, ERR_PROGRAM, "%s: migration '%s' failed with status %d", service,
-            job->made_of->service->x.migrate, job->exit_status);
+    err_set(&err, ERR_PROGRAM, "%s: %s '%s' failed with status %d", service,
+            find_hook(job->made_of->service, job->number, &index) == NULL ? "migration" : "step",
+            step_name(job->made_of->service, job->number, &arena), job->exit_status);
     operation_step(system, service, NULL, "failed", err.text);
     if (system->operation != NULL)
         operation_fail(system->operation, &err, job);

@@ -9,10 +9,20 @@
 enum { SHOWN_LOG_LINES = 20, SHOWN_LOG_BYTES = 8192 };
 
 static const char *const kind_names[] = {
-    [OPERATION_UP] = "up",           [OPERATION_DOWN] = "down",     [OPERATION_RESTART] = "restart",
-    [OPERATION_BUILD] = "build",     [OPERATION_CREATE] = "create", [OPERATION_START] = "start",
-    [OPERATION_STOP] = "stop",       [OPERATION_RM] = "rm",         [OPERATION_PAUSE] = "pause",
-    [OPERATION_UNPAUSE] = "unpause", [OPERATION_RUN] = "run"};
+    [OPERATION_UP] = "up",           [OPERATION_DOWN] = "down",
+    [OPERATION_RESTART] = "restart", [OPERATION_BUILD] = "build",
+    [OPERATION_CREATE] = "create",   [OPERATION_START] = "start",
+    [OPERATION_STOP] = "stop",       [OPERATION_RM] = "rm",
+    [OPERATION_PAUSE] = "pause",     [OPERATION_UNPAUSE] = "unpause",
+    [OPERATION_RUN] = "run",         [OPERATION_ROLLBACK] = "rollback",
+    [OPERATION_SCALE] = "scale"};
+
+/* What a lock keeps people from. Builds, and commands beside what runs, hurt nobody. */
+static bool is_locked_out(enum operation_kind kind)
+{
+    return kind != OPERATION_BUILD && kind != OPERATION_RUN && kind != OPERATION_PAUSE &&
+           kind != OPERATION_UNPAUSE;
+}
 
 const char *operation_kind_name(enum operation_kind kind)
 {
@@ -22,6 +32,8 @@ const char *operation_kind_name(enum operation_kind kind)
 
 struct operation *operation_begin(struct system *system, enum operation_kind kind, struct err *err)
 {
+    if (is_locked_out(kind) && !lock_check(system->daemon, system->name, err))
+        return NULL;
     if (system->operation != NULL) {
         err_set(err, ERR_LOCKED, "'%s' is busy: %s is under way since %llu s", system->name,
                 operation_kind_name(system->operation->kind),
@@ -33,6 +45,9 @@ struct operation *operation_begin(struct system *system, enum operation_kind kin
     struct operation *operation = NEW(struct operation);
     operation->kind = kind;
     operation->system = system;
+    operation->caller = system->daemon->asking.caller;
+    operation->request = system->daemon->asking.serial;
+    operation->started_wall_ms = clock_wall_ms();
     operation->started_ns = loop_now_ns(system->daemon->loop);
     operation->grace_ms = UINT64_MAX;
     list_init(&operation->subscribers);
@@ -55,6 +70,13 @@ bool operation_releases(const struct operation *operation)
 {
     return operation->candidate != NULL && operation->kind != OPERATION_DOWN &&
            operation->kind != OPERATION_BUILD;
+}
+
+bool operation_serves(const struct operation *operation)
+{
+    return operation->kind == OPERATION_UP || operation->kind == OPERATION_RESTART ||
+           operation->kind == OPERATION_START || operation->kind == OPERATION_ROLLBACK ||
+           operation->kind == OPERATION_SCALE;
 }
 
 static void push_all(struct list *subscribers, struct str line)
@@ -141,13 +163,11 @@ void operation_fail(struct operation *operation, const struct err *err,
 
 static json_t *result_of(const struct operation *operation, const struct err *err)
 {
-    bool has_addresses = operation->kind == OPERATION_UP || operation->kind == OPERATION_RESTART ||
-                         operation->kind == OPERATION_START;
-
     if (err == NULL)
         return json_pack("{s:s, s:b, s:b, s:o, s:o*}", "event", "result", "ok", 1, "changed",
                          (int)operation->changed, "addresses",
-                         has_addresses ? edge_table_addresses(operation->system) : json_array(),
+                         operation_serves(operation) ? edge_table_addresses(operation->system)
+                                                     : json_array(),
                          "instance", operation->run == NULL ? NULL : run_describe(operation->run));
     json_t *logs = operation->failure_logs == NULL
                        ? NULL
@@ -171,12 +191,15 @@ void operation_end(struct operation *operation, const struct err *err)
         list_remove(node);
         subscriber->gone(subscriber);
     }
+    history_add_operation(operation, err);
     system->operation = NULL;
     daemon_publish(system->daemon); /* ports that only a candidate asked for are let go */
     system_touch(system);
     timer_clear(&operation->timeout);
     timer_clear(&operation->settling);
     builds_abandon(operation);
+    if (operation->reconciling && operation->kind != OPERATION_BUILD)
+        collect_begin(system); /* also after a failure: it may have been the hundredth */
     release_unref(operation->candidate);
     run_free(operation->run);
     arena_done(&operation->arena);

@@ -13,6 +13,37 @@
 struct err;
 struct system_change;
 
+/* ---- history.c ---- */
+
+/* Who asks. */
+struct caller {
+    uid_t uid;
+    char user[33]; /* STATE_USER_BYTES; the number when it has no name */
+};
+/* Of the process at the other end. Through sudo it is who logged in. */
+void caller_find(struct caller *ret, pid_t pid, uid_t uid);
+
+struct operation;
+struct state_action;
+void history_add(struct daemon *daemon, const struct state_action *action);
+/* <operation> is over. */
+void history_add_operation(const struct operation *operation, const struct err *err);
+
+/* ---- lock.c ---- */
+
+/* ERR_LOCKED names who holds it and why. */
+MUST_CHECK bool lock_check(const struct daemon *daemon, const char *system, struct err *err);
+MUST_CHECK bool lock_acquire(struct daemon *daemon, const char *system, const char *message,
+                             const struct caller *caller, struct err *err);
+MUST_CHECK bool lock_release(struct daemon *daemon, const char *system, struct err *err);
+
+/* ---- collect.c ---- */
+
+/* An operation on <system> is over: releases that nobody needs go, then their trees. */
+void collect_begin(struct system *system);
+/* What could not be done because something was being built. */
+void collect_housekeeping(struct daemon *daemon);
+
 /* ---- operation.c ---- */
 
 /* Somebody who reads lines: an API stream. push() must not free it; gone() is
@@ -34,14 +65,21 @@ enum operation_kind {
     OPERATION_RM,
     OPERATION_PAUSE,
     OPERATION_UNPAUSE,
-    OPERATION_RUN
+    OPERATION_RUN,
+    OPERATION_ROLLBACK,
+    OPERATION_SCALE
 };
 
 struct run;
 
+enum { COMMIT_TEXT_BYTES = 65 };
+
 struct operation {
     enum operation_kind kind;
     struct system *system;
+    struct caller caller;
+    uint64_t request; /* of the API: daemon.asking.serial */
+    int64_t started_wall_ms;
     struct arena arena;
     struct compose_texts scope; /* the services it is about, in <arena> */
     bool has_scope;             /* false: all */
@@ -56,7 +94,11 @@ struct operation {
     size_t pausing;        /* PAUSE and UNPAUSE: instances that are not there yet, and one */
     struct run *run;       /* RUN */
     int exit_status;       /* of the command when it fails; 0: by the error's code */
-    /* UP, CREATE, BUILD, RESTART and RUN */
+    bool forgets_releases; /* DOWN: nobody can go back to what it was */
+    uint32_t back_to;      /* ROLLBACK: the release that it brings back */
+    char commit[COMMIT_TEXT_BYTES]; /* UP, CREATE: of the project folder; empty: none */
+    bool dirty;
+    /* UP, CREATE, BUILD, RESTART, RUN, ROLLBACK and SCALE */
     struct release *candidate; /* not wanted yet */
     bool force_recreate;
     bool no_build;              /* a tree that is not there is an error */
@@ -82,6 +124,8 @@ void operation_end(struct operation *operation, const struct err *err);
 bool operation_has(const struct operation *operation, const char *service);
 /* Does it end with another release being wanted? */
 bool operation_releases(const struct operation *operation);
+/* Is it over only when requests are answered by what it made? */
+bool operation_serves(const struct operation *operation);
 /* Notes why it cannot succeed, with the last lines of <instance>'s log (or NULL). First one counts.
  */
 void operation_fail(struct operation *operation, const struct err *err,
@@ -95,6 +139,7 @@ struct up_request {
     struct str config;   /* resolved project */
     const json_t *files; /* for `ls` */
     const json_t *environment;
+    const json_t *git;      /* {"commit", "dirty"} of the project folder; NULL: it has none */
     const json_t *services; /* only these and what they need; empty or NULL: all */
     bool force_recreate;
     bool no_deps;     /* not what they need */
@@ -113,6 +158,8 @@ MUST_CHECK bool up_prepare(struct operation *operation, const struct up_request 
                            struct err *err);
 /* Reads the secrets of <candidate>, holds its ports. */
 MUST_CHECK bool up_hold(struct daemon *daemon, struct release *candidate, struct err *err);
+/* The same for one whose contents are kept already. */
+MUST_CHECK bool up_hold_ports(struct daemon *daemon, struct release *candidate, struct err *err);
 /* Where its files are. */
 void up_place(struct system *system, const struct up_request *request);
 /* Everything is built: from here on the plan decides. */
@@ -121,8 +168,9 @@ MUST_CHECK bool up_begin(struct daemon *daemon, const char *name, const struct u
                          struct subscriber *subscriber, struct err *err);
 MUST_CHECK bool restart_begin(struct system *system, const json_t *services, uint64_t grace_ms,
                               struct subscriber *subscriber, struct err *err);
-MUST_CHECK bool down_begin(struct system *system, bool remove_volumes, uint64_t grace_ms,
-                           struct subscriber *subscriber, struct err *err);
+/* <release>: whose volumes are removed when nothing of the system is known any more; NULL: none. */
+MUST_CHECK bool down_begin(struct system *system, struct release *release, bool remove_volumes,
+                           uint64_t grace_ms, struct subscriber *subscriber, struct err *err);
 /* The instances are gone: removes volumes, addresses, the rest. */
 void down_finish(struct operation *operation);
 void down_clean(struct system *system);

@@ -217,12 +217,12 @@ static void describe_failure(const struct reconcile_view *view, const struct pla
     if (instance->state == INSTANCE_UNHEALTHY)
         err_set(err, ERR_UNHEALTHY, "%s: %s did not become healthy in time: %s", service, name,
                 instance->check_detail);
-    else if (instance->state == INSTANCE_EXITED)
-        err_set(err, ERR_UNHEALTHY, "%s: %s ended with status %d", service, name,
-                instance->exit_status);
     else if (instance->start_error[0] != '\0')
         err_set(err, ERR_UNHEALTHY, "%s: %s could not be started: %s", service, name,
                 instance->start_error);
+    else if (instance->state == INSTANCE_EXITED)
+        err_set(err, ERR_UNHEALTHY, "%s: %s ended with status %d", service, name,
+                instance->exit_status);
     else
         err_set(err, ERR_UNHEALTHY, "%s: %s failed %u times, last with status %d", service, name,
                 instance->failures, instance->exit_status);
@@ -341,9 +341,7 @@ static void conclude_well(struct operation *operation, bool releases)
         run_make(operation);
         return;
     }
-    bool to_be_asked = operation->kind == OPERATION_UP || operation->kind == OPERATION_RESTART ||
-                       operation->kind == OPERATION_START;
-    if (!to_be_asked || has_settled(operation))
+    if (!operation_serves(operation) || has_settled(operation))
         operation_end(operation, NULL);
 }
 

@@ -198,6 +198,24 @@ static void draw_hash(struct release_service *made)
     hasher_end(&hasher, made->hash);
 }
 
+/* `depends_on.restart`: a service that was as it is, but whose dependency is made anew. */
+static bool follows_a_dependency(const struct release *release, const struct release *former,
+                                 size_t service)
+{
+    const struct compose_service *own = release->services[service].service;
+
+    if (release_find(former, own->name) == SIZE_MAX)
+        return false;
+    for (size_t i = 0; i < own->depends_on_count; i++) {
+        const char *name = own->depends_on[i].service;
+        size_t now = release_find(release, name), before = release_find(former, name);
+        if (own->depends_on[i].restart && now != SIZE_MAX && before != SIZE_MAX &&
+            strcmp(release->services[now].hash, former->services[before].hash) != 0)
+            return true;
+    }
+    return false;
+}
+
 void release_seal(struct release *release, const struct release *former, uid_t uid,
                   const struct compose_texts *fresh, bool all_fresh)
 {
@@ -213,7 +231,7 @@ void release_seal(struct release *release, const struct release *former, uid_t u
         hash_config(release, made, json_object_get(json_object_get(root, "services"), name), uid);
         bool is_same = before != SIZE_MAX &&
                        strcmp(former->services[before].config_hash, made->config_hash) == 0;
-        if (all_fresh || is_in(name, fresh))
+        if (all_fresh || is_in(name, fresh) || follows_a_dependency(release, former, i))
             draw_hash(made);
         else
             memcpy(made->hash, is_same ? former->services[before].hash : made->config_hash,

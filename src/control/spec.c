@@ -66,7 +66,9 @@ bool spec_describe(const struct instance *instance, struct arena *arena, struct 
                    struct err *err)
 {
     const struct system *system = instance->system;
-    const struct compose_service *service = instance->made_of->service;
+    const struct compose_service *hook = migration_hook(instance, arena);
+    const struct compose_service *service = hook == NULL ? instance->made_of->service : hook;
+    bool is_migration = instance->is_job && instance->one_off == NULL && hook == NULL;
     struct runtime_host *hosts = NULL;
     size_t host_count = 0;
 
@@ -79,11 +81,10 @@ bool spec_describe(const struct instance *instance, struct arena *arena, struct 
         .hostname = service->hostname == NULL ? instance->id : service->hostname,
         .address = instance->address[0] == '\0' ? NULL : instance->address,
         .uid = system->uid,
-        .tree = instance->made_of->tree,
+        .tree = hook == NULL || hook->build.present ? instance->made_of->tree : NULL,
         .hosts = hosts,
         .host_count = host_count,
-        .argv =
-            instance->is_job && instance->one_off == NULL ? migration_argv(instance, arena) : NULL,
+        .argv = is_migration ? migration_argv(instance, arena) : NULL,
         .log_path = instance->log_path,
         .log_max_bytes = 2 * service->logging.max_size_bytes,
     };

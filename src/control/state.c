@@ -7,10 +7,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "control/state.h"
-#include "db/db.h"
+#include "control/state_priv.h"
 
-/* Only ever appended to: step i takes the schema from version i to i + 1. */
+/* Only ever appended to: step i takes the schema from version i to i + 1. From the fourth on, each
+ * leaves in schema_undo what takes it back, for a program that does not know it (db.h). */
 static const char *const schema_steps[] = {
     "CREATE TABLE systems(name TEXT PRIMARY KEY, directory TEXT NOT NULL, files TEXT NOT NULL,"
     "  uid INTEGER NOT NULL, wanted INTEGER NOT NULL, current INTEGER NOT NULL);"
@@ -38,15 +38,32 @@ static const char *const schema_steps[] = {
     "CREATE TABLE doomed(system TEXT NOT NULL, service TEXT NOT NULL, volume TEXT NOT NULL,"
     "  PRIMARY KEY(system, service, volume));",
     "CREATE TABLE ports(owner TEXT PRIMARY KEY, port INTEGER NOT NULL);",
+    "CREATE TABLE release_facts(system TEXT NOT NULL, number INTEGER NOT NULL,"
+    "  uid INTEGER NOT NULL, user TEXT NOT NULL, back_to INTEGER NOT NULL, git_commit TEXT,"
+    "  dirty INTEGER NOT NULL, changed BLOB NOT NULL, state TEXT NOT NULL,"
+    "  PRIMARY KEY(system, number));"
+    "INSERT INTO release_facts SELECT name,current,0,'',0,NULL,0,'{}','reached' FROM systems"
+    "  WHERE current>0;"
+    "CREATE TABLE release_numbers(system TEXT PRIMARY KEY, last INTEGER NOT NULL);"
+    "INSERT INTO release_numbers SELECT system,max(number) FROM releases GROUP BY system;"
+    "DELETE FROM releases WHERE (note='run' OR number<=(SELECT last-10 FROM release_numbers n"
+    "  WHERE n.system=releases.system)) AND NOT EXISTS(SELECT 1 FROM instances i"
+    "  WHERE i.system=releases.system AND i.release=releases.number) AND NOT EXISTS("
+    "  SELECT 1 FROM systems s WHERE s.name=releases.system AND"
+    "  (s.wanted=releases.number OR s.current=releases.number));"
+    "CREATE TABLE history(id INTEGER PRIMARY KEY, system TEXT NOT NULL, action TEXT NOT NULL,"
+    "  services TEXT NOT NULL, uid INTEGER NOT NULL, user TEXT NOT NULL, time_ms INTEGER NOT NULL,"
+    "  took_ms INTEGER NOT NULL, release INTEGER NOT NULL, error TEXT);"
+    "CREATE INDEX history_of ON history(system, id);"
+    "CREATE TABLE locks(system TEXT PRIMARY KEY, uid INTEGER NOT NULL, user TEXT NOT NULL,"
+    "  message TEXT NOT NULL, time_ms INTEGER NOT NULL);"
+    "CREATE TABLE schema_undo(version INTEGER PRIMARY KEY, sql TEXT NOT NULL);"
+    "INSERT INTO schema_undo VALUES(4, 'DROP TABLE release_facts; DROP TABLE release_numbers;"
+    "  DROP TABLE history; DROP TABLE locks; DROP TABLE schema_undo');",
 };
 
 /* 10.213.0.0/16, without its first addresses; above the range of people's uids. */
 enum { FIRST_ADDRESS = 0x0ad50010, LAST_ADDRESS = 0x0ad5fffe, FIRST_UID = 700000 };
-
-struct state {
-    struct db *db;
-    struct db_tx tx;
-};
 
 struct state *state_open(const char *path, struct err *err)
 {
@@ -102,9 +119,8 @@ bool state_save_system(struct state *state, const struct system *system, struct 
     return db_stmt_run(stmt, err);
 }
 
-/* Runs <sql>, whose values are texts: <count> of them. */
-static bool run_with_texts(struct state *state, const char *sql, const char *const *texts,
-                           int count, struct err *err)
+bool state_run(struct state *state, const char *sql, const char *const *texts, int count,
+               struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
 
@@ -117,10 +133,10 @@ static bool run_with_texts(struct state *state, const char *sql, const char *con
 
 bool state_delete_system(struct state *state, const char *name, struct err *err)
 {
-    return run_with_texts(state, "DELETE FROM holds WHERE system=?", &name, 1, err) &&
-           run_with_texts(state, "DELETE FROM doomed WHERE system=?", &name, 1, err) &&
+    return state_run(state, "DELETE FROM holds WHERE system=?", &name, 1, err) &&
+           state_run(state, "DELETE FROM doomed WHERE system=?", &name, 1, err) &&
            state_forget_ports(state, name, err) &&
-           run_with_texts(state, "DELETE FROM systems WHERE name=?", &name, 1, err);
+           state_run(state, "DELETE FROM systems WHERE name=?", &name, 1, err);
 }
 
 /* ---- holds ---- */
@@ -132,8 +148,7 @@ bool state_save_hold(struct state *state, const char *system, const char *servic
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
 
     if (hold == PLAN_HOLD_NONE)
-        return run_with_texts(state, "DELETE FROM holds WHERE system=? AND service=?", names, 2,
-                              err);
+        return state_run(state, "DELETE FROM holds WHERE system=? AND service=?", names, 2, err);
     if (!db_prepare(state->db, "INSERT OR REPLACE INTO holds VALUES(?,?,?)", &stmt, err))
         return false;
     db_stmt_bind_text(stmt, 1, system);
@@ -169,23 +184,23 @@ bool state_doom_volume(struct state *state, const char *system, const char *serv
                        const char *volume, struct err *err)
 {
     const char *const texts[] = {system, service, volume};
-    return run_with_texts(state, "INSERT OR REPLACE INTO doomed VALUES(?,?,?)", texts, 3, err);
+    return state_run(state, "INSERT OR REPLACE INTO doomed VALUES(?,?,?)", texts, 3, err);
 }
 
 bool state_spare_volume(struct state *state, const char *system, const char *service,
                         const char *volume, struct err *err)
 {
     const char *const texts[] = {system, service, volume};
-    return run_with_texts(state, "DELETE FROM doomed WHERE system=? AND service=? AND volume=?",
-                          texts, 3, err);
+    return state_run(state, "DELETE FROM doomed WHERE system=? AND service=? AND volume=?", texts,
+                     3, err);
 }
 
 bool state_spare_volumes(struct state *state, const char *system, struct err *err)
 {
-    return run_with_texts(state,
-                          "DELETE FROM doomed WHERE system=? AND service NOT IN "
-                          "(SELECT id FROM instances)",
-                          &system, 1, err);
+    return state_run(state,
+                     "DELETE FROM doomed WHERE system=? AND service NOT IN "
+                     "(SELECT id FROM instances)",
+                     &system, 1, err);
 }
 
 bool state_each_doomed(struct state *state, const char *system, state_doomed_fn *fn, void *arg,
@@ -230,9 +245,8 @@ bool state_each_system(struct state *state, state_system_fn *fn, void *arg, stru
     return false;
 }
 
-/* The number in the first column of the only row of <sql>, bound to <text>. */
-static bool read_number(struct state *state, const char *sql, const char *text, bool *ret_found,
-                        int64_t *ret, struct err *err)
+bool state_number(struct state *state, const char *sql, const char *text, bool *ret_found,
+                  int64_t *ret, struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
 
@@ -255,10 +269,10 @@ bool state_uid(struct state *state, const char *name, uid_t *ret, struct err *er
     bool found;
     int64_t uid = 0;
 
-    if (!read_number(state, "SELECT uid FROM users WHERE name=?", name, &found, &uid, err))
+    if (!state_number(state, "SELECT uid FROM users WHERE name=?", name, &found, &uid, err))
         return false;
     if (!found) {
-        if (!read_number(state, "SELECT max(uid)+1 FROM users", NULL, &found, &uid, err))
+        if (!state_number(state, "SELECT max(uid)+1 FROM users", NULL, &found, &uid, err))
             return false;
         uid = found ? uid : FIRST_UID;
         if (!db_prepare(state->db, "INSERT INTO users VALUES(?,?)", &stmt, err))
@@ -269,49 +283,6 @@ bool state_uid(struct state *state, const char *name, uid_t *ret, struct err *er
             return false;
     }
     *ret = (uid_t)uid;
-    return true;
-}
-
-bool state_add_release(struct state *state, const char *system, struct str config,
-                       struct str services, const char *note, uint32_t *ret_number, struct err *err)
-{
-    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool found;
-    int64_t last = 0;
-
-    if (!read_number(state, "SELECT max(number) FROM releases WHERE system=?", system, &found,
-                     &last, err) ||
-        !db_prepare(state->db, "INSERT INTO releases VALUES(?,?,?,?,?,?)", &stmt, err))
-        return false;
-    db_stmt_bind_text(stmt, 1, system);
-    db_stmt_bind_int(stmt, 2, last + 1);
-    db_stmt_bind_blob(stmt, 3, config);
-    db_stmt_bind_blob(stmt, 4, services);
-    db_stmt_bind_text(stmt, 5, note);
-    db_stmt_bind_int(stmt, 6, clock_wall_ms());
-    if (!db_stmt_run(stmt, err))
-        return false;
-    *ret_number = (uint32_t)(last + 1);
-    return true;
-}
-
-bool state_read_release(struct state *state, const char *system, uint32_t number,
-                        struct buf *ret_config, struct buf *ret_services, struct err *err)
-{
-    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool found;
-
-    if (!db_prepare(state->db, "SELECT config,services FROM releases WHERE system=? AND number=?",
-                    &stmt, err))
-        return false;
-    db_stmt_bind_text(stmt, 1, system);
-    db_stmt_bind_int(stmt, 2, number);
-    if (!db_stmt_step(stmt, &found, err))
-        return false;
-    if (!found)
-        return err_set(err, ERR_NOT_FOUND, "there is no release %u of '%s'", number, system);
-    buf_add_str(ret_config, db_stmt_blob(stmt, 0));
-    buf_add_str(ret_services, db_stmt_blob(stmt, 1));
     return true;
 }
 
@@ -352,7 +323,7 @@ bool state_save_instance(struct state *state, const struct instance *instance, s
 
 bool state_delete_instance(struct state *state, const char *id, struct err *err)
 {
-    return run_with_texts(state, "DELETE FROM instances WHERE id=?", &id, 1, err);
+    return state_run(state, "DELETE FROM instances WHERE id=?", &id, 1, err);
 }
 
 bool state_each_instance(struct state *state, const char *system, state_instance_fn *fn, void *arg,
@@ -403,21 +374,22 @@ bool state_address(struct state *state, const char *owner, char *ret, struct err
     bool found;
     int64_t address = 0;
 
-    if (!read_number(state, "SELECT address FROM addresses WHERE owner=?", owner, &found, &address,
-                     err))
+    if (!state_number(state, "SELECT address FROM addresses WHERE owner=?", owner, &found, &address,
+                      err))
         return false;
     if (!found) {
         /* The lowest free one above the last given would wander; the lowest free one is reused at
          * once and may meet old connections: take the next after the highest, then wrap. */
-        if (!read_number(state, "SELECT max(address)+1 FROM addresses", NULL, &found, &address,
-                         err))
+        if (!state_number(state, "SELECT max(address)+1 FROM addresses", NULL, &found, &address,
+                          err))
             return false;
         address = found ? address : FIRST_ADDRESS;
         if (address > LAST_ADDRESS &&
-            !read_number(state,
-                         "SELECT min(a.address)+1 FROM addresses a WHERE NOT EXISTS (SELECT 1 FROM "
-                         "addresses b WHERE b.address=a.address+1)",
-                         NULL, &found, &address, err))
+            !state_number(
+                state,
+                "SELECT min(a.address)+1 FROM addresses a WHERE NOT EXISTS (SELECT 1 FROM "
+                "addresses b WHERE b.address=a.address+1)",
+                NULL, &found, &address, err))
             return false;
         if (address > LAST_ADDRESS)
             return err_set(err, ERR_LIMIT, "all addresses of 10.213.0.0/16 are in use");
@@ -434,14 +406,14 @@ bool state_address(struct state *state, const char *owner, char *ret, struct err
 
 bool state_forget_address(struct state *state, const char *owner, struct err *err)
 {
-    return run_with_texts(state, "DELETE FROM addresses WHERE owner=?", &owner, 1, err);
+    return state_run(state, "DELETE FROM addresses WHERE owner=?", &owner, 1, err);
 }
 
 bool state_forget_addresses(struct state *state, const char *system, struct err *err)
 {
     const char *const texts[] = {system, system};
-    return run_with_texts(state, "DELETE FROM addresses WHERE substr(owner,1,length(?)+1)=?||'/'",
-                          texts, 2, err);
+    return state_run(state, "DELETE FROM addresses WHERE substr(owner,1,length(?)+1)=?||'/'", texts,
+                     2, err);
 }
 
 bool state_mark_migrated(struct state *state, const char *system, const char *service,
@@ -474,7 +446,7 @@ bool state_is_migrated(struct state *state, const char *system, const char *serv
 
 bool state_forget_migrations(struct state *state, const char *system, struct err *err)
 {
-    return run_with_texts(state, "DELETE FROM migrations WHERE system=?", &system, 1, err);
+    return state_run(state, "DELETE FROM migrations WHERE system=?", &system, 1, err);
 }
 
 /* ---- numbers of published ports ---- */
@@ -484,7 +456,7 @@ bool state_find_port(struct state *state, const char *owner, uint16_t *ret, stru
     bool found;
     int64_t port = 0;
 
-    if (!read_number(state, "SELECT port FROM ports WHERE owner=?", owner, &found, &port, err))
+    if (!state_number(state, "SELECT port FROM ports WHERE owner=?", owner, &found, &port, err))
         return false;
     *ret = found && port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
     return true;
@@ -504,6 +476,6 @@ bool state_keep_port(struct state *state, const char *owner, uint16_t port, stru
 bool state_forget_ports(struct state *state, const char *system, struct err *err)
 {
     const char *const texts[] = {system, system};
-    return run_with_texts(state, "DELETE FROM ports WHERE substr(owner,1,length(?)+1)=?||'/'",
-                          texts, 2, err);
+    return state_run(state, "DELETE FROM ports WHERE substr(owner,1,length(?)+1)=?||'/'", texts, 2,
+                     err);
 }

@@ -12,6 +12,8 @@ struct buf;
 struct err;
 struct state;
 
+enum { STATE_USER_BYTES = 33, STATE_MESSAGE_BYTES = 201 };
+
 MUST_CHECK struct state *state_open(const char *path, struct err *err);
 void state_free(struct state *state);
 
@@ -60,13 +62,86 @@ MUST_CHECK bool state_each_doomed(struct state *state, const char *system, state
 /* The uid of system <name>: the one it had before, or a new one. */
 MUST_CHECK bool state_uid(struct state *state, const char *name, uid_t *ret, struct err *err);
 
-/* Releases are added and read, never changed. <services> is JSON: {"web": {"hash", "tree"}}. */
+/* ---- state_records.c ---- */
+
+/* Releases are added and read, never changed. <services> is JSON: {"web": {"hash", "tree"}}.
+ * <note> is the command that made it; "run": of a one-off, which is never wanted. A number is
+ * never given twice. */
 MUST_CHECK bool state_add_release(struct state *state, const char *system, struct str config,
                                   struct str services, const char *note, uint32_t *ret_number,
                                   struct err *err);
 MUST_CHECK bool state_read_release(struct state *state, const char *system, uint32_t number,
                                    struct buf *ret_config, struct buf *ret_services,
                                    struct err *err);
+
+/* What is known of a release beside what it is. */
+struct state_release {
+    uint32_t number;
+    int64_t created_ms; /* set by state_add_release() */
+    const char *note;   /* the same */
+    struct str services;
+    uid_t uid;
+    const char *user;   /* "": not known */
+    uint32_t back_to;   /* the release that it brings back; 0: none */
+    const char *commit; /* of the project folder; NULL: it had none */
+    bool dirty;         /* the folder was not as in that commit */
+    struct str changed; /* JSON, see release_changed_json() */
+    const char *state;  /* "new", "reached", "failed", "superseded"; "": not known */
+};
+MUST_CHECK bool state_note_release(struct state *state, const char *system,
+                                   const struct state_release *facts, struct err *err);
+/* Changes its state; <from> NULL: whatever it was. */
+MUST_CHECK bool state_mark_release(struct state *state, const char *system, uint32_t number,
+                                   const char *from, const char *to, struct err *err);
+typedef void state_release_fn(void *arg, const struct state_release *row);
+/* The newest first, those of one-offs too. */
+MUST_CHECK bool state_each_release(struct state *state, const char *system, state_release_fn *fn,
+                                   void *arg, struct err *err);
+MUST_CHECK bool state_forget_release(struct state *state, const char *system, uint32_t number,
+                                     struct err *err);
+MUST_CHECK bool state_forget_releases(struct state *state, const char *system, struct err *err);
+/* The services of every release of every system; <note> as above. */
+typedef void state_services_fn(void *arg, const char *note, struct str services);
+MUST_CHECK bool state_each_services(struct state *state, state_services_fn *fn, void *arg,
+                                    struct err *err);
+
+enum { STATE_HISTORY_MAX = 10000 };
+
+/* An action of a person. */
+struct state_action {
+    int64_t id;         /* of a row that was read */
+    const char *system; /* "": of the daemon */
+    const char *action;
+    const char *services; /* "web, worker"; "": all, or none */
+    uid_t uid;
+    const char *user;
+    int64_t time_ms;
+    int64_t took_ms;
+    uint32_t release;  /* wanted when it was over; 0: none */
+    const char *error; /* NULL: it succeeded */
+};
+/* The oldest beyond STATE_HISTORY_MAX go. */
+MUST_CHECK bool state_add_action(struct state *state, const struct state_action *action,
+                                 struct err *err);
+typedef void state_action_fn(void *arg, const struct state_action *row);
+/* The newest <limit> of <system> (NULL: of all), the newest first. */
+MUST_CHECK bool state_each_action(struct state *state, const char *system, uint32_t limit,
+                                  state_action_fn *fn, void *arg, struct err *err);
+
+struct state_lock {
+    uid_t uid;
+    char user[STATE_USER_BYTES];
+    char message[STATE_MESSAGE_BYTES];
+    int64_t time_ms;
+};
+/* *ret_held false: it is not locked. */
+MUST_CHECK bool state_read_lock(struct state *state, const char *system, bool *ret_held,
+                                struct state_lock *ret, struct err *err);
+MUST_CHECK bool state_save_lock(struct state *state, const char *system,
+                                const struct state_lock *lock, struct err *err);
+MUST_CHECK bool state_delete_lock(struct state *state, const char *system, struct err *err);
+
+/* ---- state.c ---- */
 
 MUST_CHECK bool state_save_instance(struct state *state, const struct instance *instance,
                                     struct err *err);

@@ -31,7 +31,7 @@ struct system *system_new(struct daemon *daemon, const char *name, const char *d
     return system;
 }
 
-static bool check_name(const char *name, struct err *err)
+bool system_check_name(const char *name, struct err *err)
 {
     size_t len = strlen(name);
 
@@ -79,7 +79,7 @@ bool daemon_get_system(struct daemon *daemon, const char *name, const char *dire
     if (unreadable != NULL)
         return err_set(err, ERR_INVALID, "what is stored of '%s' cannot be read: %s", name,
                        unreadable);
-    if (!check_name(name, err) || !state_uid(daemon->state, name, &uid, err))
+    if (!system_check_name(name, err) || !state_uid(daemon->state, name, &uid, err))
         return false;
     *ret = system_new(daemon, name, directory, "[]", uid);
     return true;
@@ -134,6 +134,14 @@ void system_note_hold(struct system *system, const char *service, enum plan_hold
         (void)map_set(&system->holds, str_of(service), (void *)(uintptr_t)hold);
 }
 
+/* One that was not reached, and did not fail, is over. */
+static bool supersede(struct system *system, const struct release *wanted, struct err *err)
+{
+    return system->wanted == NULL || system->wanted == wanted ||
+           state_mark_release(system->daemon->state, system->name, system->wanted->number, "new",
+                              "superseded", err);
+}
+
 static bool store_all(struct system *system, struct release *wanted,
                       const struct system_change *change, struct err *err)
 {
@@ -148,6 +156,8 @@ static bool store_all(struct system *system, struct release *wanted,
                                err))
             return false;
     if (change->spares_volumes && !state_spare_volumes(state, system->name, err))
+        return false;
+    if (!supersede(system, wanted, err))
         return false;
     if (change->forgets_migrations && !state_forget_migrations(state, system->name, err))
         return false;
@@ -178,7 +188,18 @@ bool system_become(struct system *system, struct release *wanted,
 
 bool system_set_wanted(struct system *system, struct release *release, struct err *err)
 {
-    if (!store(system, release, system->current, err))
+    struct state *state = system->daemon->state;
+    const struct release *failed = system->wanted == system->current ? NULL : system->wanted;
+
+    if (!state_begin(state, err))
+        return false;
+    if ((failed != NULL &&
+         !state_mark_release(state, system->name, failed->number, NULL, "failed", err)) ||
+        !store(system, release, system->current, err)) {
+        state_abandon(state);
+        return false;
+    }
+    if (!state_commit(state, err))
         return false;
     replace_release(&system->wanted, release);
     return true;
@@ -188,7 +209,16 @@ bool system_set_current(struct system *system, struct release *release, struct e
 {
     if (system->current == release)
         return true;
-    if (!store(system, system->wanted, release, err))
+    struct state *state = system->daemon->state;
+    if (!state_begin(state, err))
+        return false;
+    if ((release != NULL &&
+         !state_mark_release(state, system->name, release->number, NULL, "reached", err)) ||
+        !store(system, system->wanted, release, err)) {
+        state_abandon(state);
+        return false;
+    }
+    if (!state_commit(state, err))
         return false;
     replace_release(&system->current, release);
     daemon_publish(system->daemon); /* what the release before published is over */

@@ -16,6 +16,7 @@
 #include "compose/load.h"
 #include "control/daemon_priv.h"
 #include "control/release.h"
+#include "control/releases.h"
 #include "control/state.h"
 
 enum { DISK_FLOOR_BYTES = 256 << 20, ENVIRONMENT_MAX = 4096, TIMEOUT_MAX_MS = 86400000 };
@@ -71,6 +72,8 @@ static enum plan_hold next_hold(const struct operation *operation,
 
     if (!operation_has(operation, name))
         return release_find(system->wanted, name) == SIZE_MAX ? PLAN_HOLD_EMPTY : hold;
+    if (operation->kind == OPERATION_ROLLBACK) /* what a person stopped stays so */
+        return hold;
     if (operation->kind != OPERATION_CREATE)
         return PLAN_HOLD_NONE;
     return hold == PLAN_HOLD_NONE && runs_unchanged(system, made) ? PLAN_HOLD_NONE
@@ -115,8 +118,10 @@ static bool become_wanted(struct operation *operation, struct err *err)
     release_seal(candidate, system->wanted, system->uid, &operation->fresh,
                  operation->force_recreate);
     bool is_new = system->wanted == NULL || !release_is_same(candidate, system->wanted);
-    if (is_new && !release_store(candidate, system->daemon->state, system->name,
-                                 operation_kind_name(operation->kind), err))
+    if (is_new && operation->kind == OPERATION_ROLLBACK &&
+        !releases_skip_migrations(operation, err))
+        return false;
+    if (is_new && !releases_add(operation, err))
         return false;
     struct system_change change = make_change(operation);
     return system_become(system, is_new ? candidate : system->wanted, &change, err);
@@ -156,7 +161,7 @@ void up_built(struct operation *operation)
             operation_end(operation, &err);
             return;
         }
-        if (operation->kind == OPERATION_UP || operation->kind == OPERATION_RESTART)
+        if (operation_serves(operation))
             tell_edge_services(operation);
     }
     operation->reconciling = true;
@@ -306,11 +311,16 @@ struct operation *up_operation(struct system *system, enum operation_kind kind,
     return operation;
 }
 
-bool up_hold(struct daemon *daemon, struct release *candidate, struct err *err)
+bool up_hold_ports(struct daemon *daemon, struct release *candidate, struct err *err)
 {
-    return files_take(daemon, candidate, err) && network_check(daemon, candidate, err) &&
+    return network_check(daemon, candidate, err) &&
            edge_link_reserve(daemon->edge, candidate, err) &&
            edge_table_check(daemon, candidate, err);
+}
+
+bool up_hold(struct daemon *daemon, struct release *candidate, struct err *err)
+{
+    return files_take(daemon, candidate, err) && up_hold_ports(daemon, candidate, err);
 }
 
 static void take_over_kept(struct release *candidate, const struct system *system,
@@ -360,6 +370,22 @@ void up_place(struct system *system, const struct up_request *request)
     system->files = buf_take(&files);
 }
 
+/* What the caller says of the project folder. */
+static bool take_commit(struct operation *operation, const json_t *git, struct err *err)
+{
+    const char *commit = json_find_text(git, "commit", "");
+    size_t len = strlen(commit);
+
+    if (git == NULL || json_is_null(git))
+        return true;
+    if (len < 7 || len >= sizeof operation->commit || strspn(commit, "0123456789abcdef") != len)
+        return err_set(err, ERR_INVALID, "'git' must have a commit, 7 to %zu hexadecimal digits",
+                       sizeof operation->commit - 1);
+    memcpy(operation->commit, commit, len + 1);
+    operation->dirty = json_find_bool(git, "dirty", false);
+    return true;
+}
+
 static enum operation_kind kind_of(const struct up_request *request)
 {
     if (request->only_build)
@@ -375,9 +401,11 @@ bool up_begin(struct daemon *daemon, const char *name, const struct up_request *
     if (!daemon_get_system(daemon, name, request->directory, &system, err))
         return false;
     struct operation *operation = up_operation(system, kind_of(request), request, err);
-    if (operation == NULL)
+    if (operation == NULL) {
+        system_touch(system); /* one that was made for this is forgotten */
         return false;
-    if (!up_prepare(operation, request, err)) {
+    }
+    if (!take_commit(operation, request->git, err) || !up_prepare(operation, request, err)) {
         operation_end(operation, err);
         return false;
     }

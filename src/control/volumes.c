@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -64,14 +63,6 @@ bool volumes_is_mounted(const struct compose_volume *volume)
 {
     return find_option(volume, "type") != NULL || find_option(volume, "o") != NULL ||
            find_option(volume, "device") != NULL;
-}
-
-static bool is_mount_point(const char *path, struct arena *arena)
-{
-    struct stat here, above;
-
-    return stat(path, &here) == 0 && stat(arena_printf(arena, "%s/..", path), &above) == 0 &&
-           here.st_dev != above.st_dev;
 }
 
 /* What of `o` is a flag of mount(2); the rest is for the file system. */
@@ -155,8 +146,10 @@ void volumes_unmount(const struct daemon *daemon, const struct compose *compose)
     for (size_t i = 0; i < compose->volume_count; i++) {
         const struct compose_volume *volume = &compose->volumes[i];
         const char *path = volumes_path(daemon, volume->name, &arena);
-        if (!volume->external && volumes_is_mounted(volume) && is_mount_point(path, &arena))
-            (void)umount2(path, MNT_DETACH);
+        if (volume->external || !volumes_is_mounted(volume))
+            continue;
+        while (file_is_mount(path) && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+            ;
     }
 }
 
@@ -234,7 +227,7 @@ static bool add_named(struct mounts *mounts, const struct compose_volume_mount *
     if (!add_folder(mounts, name, mount, err))
         return false;
     if (named == NULL || named->external || !volumes_is_mounted(named) ||
-        is_mount_point(mount->source, mounts->arena))
+        file_is_mount(mount->source))
         return true;
     return mount_volume(named, mount->source, mounts->arena, err);
 }
@@ -284,6 +277,18 @@ static bool has_target(const struct mounts *mounts, const char *target)
     return false;
 }
 
+static bool add_own(struct mounts *mounts, const struct compose_service *service, bool read_only,
+                    struct err *err)
+{
+    for (size_t i = 0; i < service->volume_count; i++) {
+        struct compose_volume_mount volume = service->volumes[i];
+        volume.read_only |= read_only;
+        if (!has_target(mounts, volume.target) && !add_volume(mounts, service, &volume, err))
+            return err_prefix(err, "volumes[%zu]", i);
+    }
+    return true;
+}
+
 /* The file's volumes of <owner>, then those that its image declares. */
 static bool add_all(struct mounts *mounts, const struct release_service *owner, bool read_only,
                     struct err *err)
@@ -291,12 +296,8 @@ static bool add_all(struct mounts *mounts, const struct release_service *owner, 
     const struct compose_texts *image = &owner->image->volumes;
     const struct compose_service *service = owner->service;
 
-    for (size_t i = 0; i < service->volume_count; i++) {
-        struct compose_volume_mount volume = service->volumes[i];
-        volume.read_only |= read_only;
-        if (!has_target(mounts, volume.target) && !add_volume(mounts, service, &volume, err))
-            return err_prefix(err, "volumes[%zu]", i);
-    }
+    if (!add_own(mounts, service, read_only, err))
+        return false;
     for (size_t i = 0; i < image->count; i++) {
         struct compose_volume_mount own = {
             .type = VOLUME_ANONYMOUS, .target = image->items[i], .read_only = read_only};
@@ -338,11 +339,15 @@ bool volumes_make(struct instance *instance, struct arena *arena, struct instanc
     const struct release_service *made_of = instance->made_of;
     const struct compose_texts *from = &made_of->service->volumes_from;
     const struct compose_texts *image = &made_of->image->volumes;
-    struct mounts mounts = {
-        .instance = instance,
-        .arena = arena,
-        .items = ARENA_ARRAY(arena, struct runtime_mount, count_most(instance->release))};
+    const struct compose_service *hook = migration_hook(instance, arena);
+    struct mounts mounts = {.instance = instance,
+                            .arena = arena,
+                            .items = ARENA_ARRAY(arena, struct runtime_mount,
+                                                 count_most(instance->release) +
+                                                     (hook == NULL ? 0 : hook->volume_count))};
 
+    if (hook != NULL && !add_own(&mounts, hook, false, err))
+        return false;
     if (!add_all(&mounts, made_of, false, err))
         return false;
     for (size_t i = 0; i < from->count; i++) {

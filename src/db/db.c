@@ -96,6 +96,48 @@ static bool run_step(struct db *db, const char *sql, size_t version, struct err 
            db_tx_commit(&tx, err);
 }
 
+/* What takes <version> back to the one before, as the program that made it left it; NULL: nothing.
+ */
+static bool find_undo(struct db *db, int64_t version, char **ret, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+    int64_t tables;
+    bool row;
+
+    *ret = NULL;
+    if (!read_pragma(db, "SELECT count(*) FROM sqlite_master WHERE name='schema_undo'", &tables,
+                     &row, err))
+        return false;
+    if (tables == 0)
+        return true;
+    if (!db_prepare(db, "SELECT sql FROM schema_undo WHERE version=?", &stmt, err))
+        return false;
+    db_stmt_bind_int(stmt, 1, version);
+    if (!db_stmt_step(stmt, &row, err))
+        return false;
+    if (row && db_stmt_text(stmt, 0) != NULL)
+        *ret = mem_copy_text(db_stmt_text(stmt, 0));
+    return true;
+}
+
+/* A newer program has written the file: back to <step_count>, as far as it said how. */
+static bool undo(struct db *db, int64_t version, size_t step_count, struct err *err)
+{
+    for (int64_t at = version; at > (int64_t)step_count; at--) {
+        AUTO(free) char *sql = NULL;
+        if (!find_undo(db, at, &sql, err))
+            return false;
+        if (sql == NULL)
+            return err_set(err, ERR_INVALID,
+                           "database '%s' has schema %lld but this program knows up to %zu; "
+                           "use the newer program that wrote it",
+                           db->path, (long long)at, step_count);
+        if (!run_step(db, sql, (size_t)at - 1, err))
+            return err_prefix(err, "schema %lld, back", (long long)at);
+    }
+    return true;
+}
+
 static bool migrate(struct db *db, const char *const *steps, size_t step_count, struct err *err)
 {
     int64_t version;
@@ -103,11 +145,11 @@ static bool migrate(struct db *db, const char *const *steps, size_t step_count, 
 
     if (!read_pragma(db, "PRAGMA user_version", &version, &ignored, err))
         return false;
-    if (version < 0 || (uint64_t)version > step_count)
-        return err_set(err, ERR_INVALID,
-                       "database '%s' has schema %lld but this program knows up to %zu; "
-                       "use the newer program that wrote it",
-                       db->path, (long long)version, step_count);
+    if (version < 0)
+        return err_set(err, ERR_INVALID, "database '%s' has schema %lld, which nothing wrote",
+                       db->path, (long long)version);
+    if ((uint64_t)version > step_count)
+        return undo(db, version, step_count, err);
     for (size_t i = (size_t)version; i < step_count; i++)
         if (!run_step(db, steps[i], i + 1, err))
             return err_prefix(err, "schema step %zu", i + 1);

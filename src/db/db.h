@@ -17,7 +17,9 @@ struct err;
 /* Opens or makes <path> with mode 0600, waits up to 5 s for a lock held by another process, checks
  * that the file is sound (quick_check) and brings its schema up to date: step i of <steps> (SQL)
  * takes user_version from i to i + 1 in a transaction of its own. Steps are only ever appended.
- * Fails on a file that a newer program has written. */
+ * A step may leave in a table schema_undo(version INTEGER PRIMARY KEY, sql TEXT) what takes its
+ * version back: a file that a newer program has written is taken back by that; where it is missing
+ * this fails. */
 MUST_CHECK bool db_open(const char *path, const char *const *steps, size_t step_count,
                         struct db **ret, struct err *err);
 void db_free(struct db *db); /* takes NULL; no statement may be left */

@@ -9,16 +9,17 @@
 #include "base/base.h"
 
 #define INSTANCE_STATES(X)                                                                         \
-    X(PENDING, "pending")     /* stored, nothing was started */                                    \
-    X(STARTING, "starting")   /* the runtime makes it */                                           \
-    X(WARMING, "warming")     /* its process runs, it was never ready */                           \
-    X(READY, "ready")         /* takes traffic */                                                  \
-    X(UNHEALTHY, "unhealthy") /* runs, takes no traffic, may come back */                          \
-    X(DRAINING, "draining")   /* no new traffic; what it has may finish */                         \
-    X(STOPPING, "stopping")   /* was asked to end */                                               \
-    X(BACKOFF, "backoff")     /* ended, is started again after a while */                          \
-    X(EXITED, "exited")       /* ended for good; its log and its files are there */                \
-    X(GONE, "gone")           /* nothing of it is left */
+    X(PENDING, "pending")       /* stored, nothing was started */                                  \
+    X(STARTING, "starting")     /* the runtime makes it */                                         \
+    X(WARMING, "warming")       /* its process runs, it was never ready */                         \
+    X(READY, "ready")           /* takes traffic */                                                \
+    X(UNHEALTHY, "unhealthy")   /* runs, takes no traffic, may come back */                        \
+    X(RESTARTING, "restarting") /* unhealthy for too long: was asked to end, starts again */       \
+    X(DRAINING, "draining")     /* no new traffic; what it has may finish */                       \
+    X(STOPPING, "stopping")     /* was asked to end */                                             \
+    X(BACKOFF, "backoff")       /* ended, is started again after a while */                        \
+    X(EXITED, "exited")         /* ended for good; its log and its files are there */              \
+    X(GONE, "gone")             /* nothing of it is left */
 
 #define X(id, name) INSTANCE_##id,
 enum instance_state { INSTANCE_STATES(X) INSTANCE_STATE_COUNT };

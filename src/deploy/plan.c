@@ -32,6 +32,7 @@ static bool has_failed(const struct plan_instance *instance)
     case INSTANCE_PENDING:
     case INSTANCE_STARTING:
     case INSTANCE_WARMING:
+    case INSTANCE_RESTARTING:
     case INSTANCE_BACKOFF:
         return instance->failures >= PLAN_FAILURES;
     case INSTANCE_READY:

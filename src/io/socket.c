@@ -179,40 +179,6 @@ int socket_connect_unix_packets(const char *path, struct err *err)
     return connect_unix(path, SOCK_SEQPACKET | SOCK_NONBLOCK, err);
 }
 
-/* The process that listens on the abstract <address>; 0 when it cannot be told. */
-static pid_t holder_of(const struct sockaddr_un *address, socklen_t len)
-{
-    AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct ucred peer = {0};
-    socklen_t peer_len = sizeof peer;
-
-    if (fd < 0 || connect(fd, (const struct sockaddr *)address, len) != 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) != 0)
-        return 0;
-    return peer.pid;
-}
-
-int socket_hold_name(const char *name, pid_t *ret_holder, struct err *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t len = strlen(name);
-
-    assert(len < sizeof address.sun_path);
-    memcpy(address.sun_path + 1, name, len);
-    socklen_t address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
-    AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, address_len) == 0 &&
-        listen(fd, 1) == 0)
-        return TAKE_FD(fd);
-    bool held = errno == EADDRINUSE;
-    err_sys(err, "cannot hold the name '%s'", name);
-    if (held) {
-        err->code = ERR_EXISTS;
-        *ret_holder = holder_of(&address, address_len);
-    }
-    return -1;
-}
-
 int socket_connect_tcp(const union socket_address *address, struct err *err)
 {
     AUTO(fd_close)

@@ -47,10 +47,6 @@ int socket_connect_unix(const char *path, struct err *err);
 int socket_listen_unix_packets(const char *path, struct err *err);
 int socket_connect_unix_packets(const char *path, struct err *err);
 
-/* Holds <name> in this network namespace for as long as the descriptor is open (an abstract unix
- * socket, unix(7)). -1 with ERR_EXISTS, and who has it in <ret_holder>, when it is held already. */
-int socket_hold_name(const char *name, pid_t *ret_holder, struct err *err);
-
 /* Starts to connect: writable means decided, socket_connect_result() tells. -1 on failure. */
 int socket_connect_tcp(const union socket_address *address, struct err *err);
 MUST_CHECK bool socket_connect_result(int fd, struct err *err);

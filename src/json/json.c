@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "json/json.h"
 
@@ -27,6 +28,24 @@ static bool check_depth(struct str text, struct err *err)
         }
     }
     return true;
+}
+
+static struct arena *home;
+
+static void *allocate(size_t size)
+{
+    return arena_alloc(home, size);
+}
+
+static void leave(void *value)
+{
+    (void)value;
+}
+
+void json_use_arena(struct arena *arena)
+{
+    home = arena;
+    json_set_alloc_funcs(allocate, leave);
 }
 
 bool json_parse(struct str text, size_t limit_bytes, json_t **ret, struct err *err)

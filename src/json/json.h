@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+struct arena;
 struct err;
 
 enum { JSON_DEPTH_MAX = 128 };
@@ -23,6 +24,10 @@ static inline void json_unref(json_t *value)
     json_decref(value);
 }
 AUTO_TYPE(json_t *, json_unref)
+
+/* Every value made from now on lives in <arena> and goes with it: for a command that makes many and
+ * then ends. Before the first value of the process; one thread. */
+void json_use_arena(struct arena *arena);
 
 /* Any JSON value (RFC 8259), UTF-8, of at most <limit_bytes> and JSON_DEPTH_MAX levels. A key that
  * comes twice in an object is an error. The error text starts with "line L, column C". */

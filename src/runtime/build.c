@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "io/child.h"
 #include "runtime/build_environment.h"
 #include "runtime/build_plan.h"
@@ -358,19 +359,42 @@ static bool remove_temporary(const char *folder, struct err *err)
     return ok;
 }
 
-/* What an interrupted build left, its container included. */
-static bool remove_leftovers(const struct build *build, struct err *err)
+/* A step that was cut off, with its container. */
+static bool remove_step(const struct host *host, const char *id, const char *bundle,
+                        struct err *err)
 {
-    const struct host *host = build->host;
-    const char *argv[] = {host->oci,      "--root", host->oci_root, "delete", "--force",
-                          build->spec.id, NULL};
+    AUTO(arena_done) struct arena arena = {0};
+    const char *argv[] = {host->oci, "--root", host->oci_root, "delete", "--force", id, NULL};
 
-    if (file_exists(build->bundle)) {
+    if (file_exists(bundle)) {
         struct err ignored;
         (void)!child_run(argv, (struct str){0}, 10000, 4096, NULL, &ignored);
     }
-    return rootfs_unmount(build->rootfs, err) && file_remove_tree(build->bundle, err) &&
+    return rootfs_unmount(arena_printf(&arena, "%s/rootfs", bundle), err) &&
+           file_remove_tree(bundle, err);
+}
+
+static bool remove_leftovers(const struct build *build, struct err *err)
+{
+    return remove_step(build->host, build->spec.id, build->bundle, err) &&
            remove_temporary(build->plan.folder, err);
+}
+
+void builds_end_left(struct host *host)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    const char *folder = arena_printf(&arena, "%s/builds", host->run_dir);
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    struct err err;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        if (entry->d_name[0] != '.' &&
+            !remove_step(host, arena_printf(&arena, "build-%s", entry->d_name),
+                         arena_printf(&arena, "%s/%s", folder, entry->d_name), &err))
+            log_warn("daemon", "a build that was cut off is left: %s", err.text);
+    if (dir != NULL)
+        (void)closedir(dir);
 }
 
 /* One that was cancelled takes a moment to end. */

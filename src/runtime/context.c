@@ -97,8 +97,8 @@ static bool read_ignore(struct listing *listing, struct err *err)
 {
     AUTO(buf_done) struct buf text = {0};
 
-    if (!file_read(arena_printf(listing->arena, "%s/.dockerignore", listing->folder),
-                   IGNORE_BYTES_MAX, &text, err))
+    if (!file_read_regular(arena_printf(listing->arena, "%s/.dockerignore", listing->folder),
+                           IGNORE_BYTES_MAX, &text, err))
         return err->code == ERR_NOT_FOUND;
     return ignore_parse(str_of(arena_str(listing->arena, buf_str(&text))), listing->arena,
                         &listing->ignore, err);

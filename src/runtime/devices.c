@@ -38,7 +38,7 @@ static bool check_access(const struct compose_device *device, const char **ret, 
 static bool is_in_use(const char *path)
 {
     AUTO(fd_close) int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
-    return fd < 0 && errno == EBUSY;
+    return fd < 0 && errno != ENXIO && errno != ENOMEDIUM; /* what cannot be told counts as used */
 }
 
 static bool is_machine_memory(const struct stat *st)
@@ -49,13 +49,19 @@ static bool is_machine_memory(const struct stat *st)
            (number == 1 || number == 2 || number == 4 || number == 11);
 }
 
+/* The way to a disk that no O_EXCL sees. */
+static bool is_generic_scsi(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && major(st->st_rdev) == SCSI_GENERIC_MAJOR;
+}
+
 static bool add_device(struct search *search, const char *source, const char *target,
                        const struct stat *st, struct err *err)
 {
     mode_t own = (strchr(search->access, 'r') != NULL ? 0400 : 0) |
                  (strchr(search->access, 'w') != NULL ? 0200 : 0);
 
-    if (is_machine_memory(st) || (S_ISBLK(st->st_mode) && is_in_use(source)))
+    if (is_machine_memory(st) || is_generic_scsi(st) || (S_ISBLK(st->st_mode) && is_in_use(source)))
         return err_set(err, ERR_DENIED,
                        "devices: '%s' is the machine's own memory, or a disk that it uses", source);
     if (search->found->count == DEVICES_MAX)

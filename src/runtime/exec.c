@@ -67,8 +67,8 @@ static bool check_running(struct runtime *runtime, const char *id, struct err *e
                : err_set(err, ERR_NOT_FOUND, "instance '%s' does not run", id);
 }
 
-/* <oci> exec with the instance's user, folder and privileges, which runc takes over by itself; crun
- * of Debian 12 would run the command as uid 0, in "/", free to gain privileges. */
+/* <oci> exec with the instance's user, folder and privileges said aloud: not every OCI runtime
+ * takes them over by itself. */
 static bool add_exec(const struct host *host, const char *id, const char *working_dir,
                      struct arena *arena, const char **all, size_t *count, struct err *err)
 {

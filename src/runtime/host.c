@@ -66,14 +66,12 @@ const char *host_find_program(struct arena *arena, const char *name)
     return NULL;
 }
 
-/* runc first: crun of Debian 12 refuses a machine with the mixture of both control group versions.
- */
+/* Not crun: that of Debian 12 makes an instance's user the owner of the machine's /dev/null, and
+ * refuses a machine with the mixture of both control group versions. */
 static bool find_programs(struct host *host, struct err *err)
 {
     host->conmon = host_find_program(&host->arena, "conmon");
     host->oci = host_find_program(&host->arena, "runc");
-    if (host->oci == NULL && cgroup_is_v2())
-        host->oci = host_find_program(&host->arena, "crun");
     if (host->conmon == NULL)
         return err_set(err, ERR_PROGRAM,
                        "the program 'conmon' is missing; install the package "
@@ -211,6 +209,7 @@ static const struct runtime_ops host_ops = {
     .list = instance_list,
     .processes = processes_read,
     .stand_in = stand_in_find,
+    .trees_collect = trees_collect,
     .trees_remove = trees_remove,
     .exec = exec_run,
     .exec_argv = exec_argv,
@@ -253,5 +252,6 @@ struct runtime *host_runtime_new(const struct runtime_config *config, struct err
         !recipes_load(host->images_dir, &host->arena, &host->recipes, err) ||
         !watch_exits(host, err))
         return NULL;
+    builds_end_left(host);
     return TAKE(runtime);
 }

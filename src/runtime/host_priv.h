@@ -36,7 +36,7 @@ struct host {
     const char *images_dir;
     const char *mask;     /* <run_dir>/mask */
     const char *oci_root; /* <run_dir>/oci */
-    const char *oci;      /* path of runc or crun */
+    const char *oci;      /* path of runc */
     const char *conmon;
     struct recipes recipes;
     struct watch exits;         /* inotify on <run_dir>/exits */
@@ -103,6 +103,8 @@ bool build_key(struct runtime *runtime, const struct build_spec *spec, struct ar
 bool build_start(struct runtime *runtime, const struct build_spec *spec, const char *tree,
                  runtime_output_fn *output, runtime_done_fn *done, void *arg, struct err *err);
 void build_cancel(struct runtime *runtime, const char *tree);
+/* Those of a daemon that was killed: nobody would ever hear of their end. */
+void builds_end_left(struct host *host);
 
 /* network.c */
 bool network_apply(struct runtime *runtime, const struct runtime_network *wanted, struct err *err);
@@ -121,5 +123,8 @@ bool processes_read(struct runtime *runtime, const char *id, struct arena *arena
 /* stand_in.c */
 bool stand_in_find(struct runtime *runtime, const struct compose_service *service,
                    struct arena *arena, struct runtime_stand_in *ret, struct err *err);
+/* trees.c */
+bool trees_collect(struct runtime *runtime, const struct map *keep, runtime_done_fn *done,
+                   void *arg, struct err *err);
 bool trees_remove(struct runtime *runtime, const char *system, runtime_done_fn *done, void *arg,
                   struct err *err);

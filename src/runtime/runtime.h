@@ -20,6 +20,7 @@
 struct arena;
 struct err;
 struct loop;
+struct map;
 struct runtime;
 
 /* An instance's id: [a-z0-9-], at most RUNTIME_ID_MAX bytes, unique on the
@@ -251,6 +252,10 @@ struct runtime_ops {
     /* What runs <service> here; fails as image_find() does. */
     bool (*stand_in)(struct runtime *runtime, const struct compose_service *service,
                      struct arena *arena, struct runtime_stand_in *ret, struct err *err);
+    /* Removes every built tree whose path is no key of <keep>, but the newest of each service.
+     * ERR_LOCKED while something is being built. <done> may be called at once. */
+    bool (*trees_collect)(struct runtime *runtime, const struct map *keep, runtime_done_fn *done,
+                          void *arg, struct err *err);
     /* Every built tree of a system that has no instance. */
     bool (*trees_remove)(struct runtime *runtime, const char *system, runtime_done_fn *done,
                          void *arg, struct err *err);

@@ -35,6 +35,15 @@ struct yaml_node *yaml_new_text(struct arena *arena, const char *text, const str
     return node;
 }
 
+size_t yaml_count(const struct yaml_node *node)
+{
+    size_t count = 1;
+
+    for (size_t i = 0; i < node->count; i++)
+        count += yaml_count(node->items[i].node);
+    return count;
+}
+
 struct yaml_node *yaml_copy(struct arena *arena, const struct yaml_node *node)
 {
     struct yaml_node *copy = ARENA_NEW(arena, struct yaml_node);

@@ -80,6 +80,8 @@ struct yaml_node *yaml_new_text(struct arena *arena, const char *text,
 struct yaml_node *yaml_new_plain(struct arena *arena, const char *text,
                                  const struct yaml_node *like);
 
+/* Values of <node>, itself included. */
+size_t yaml_count(const struct yaml_node *node);
 /* A deep copy; texts are shared. */
 struct yaml_node *yaml_copy(struct arena *arena, const struct yaml_node *node);
 

@@ -202,6 +202,7 @@ def ctrl_c_during_up_leaves_the_work_to_the_daemon():
 
 def down_and_restart_say_what_was_done():
     with Place(PROGRAM) as place:
+        place.daemon.answers["GET", "/v1/systems/shop"] = SYSTEM
         place.daemon.answers["POST", "/v1/systems/shop/down"] = DOWN
         place.daemon.answers["POST", "/v1/systems/shop/restart"] = DOWN
         same(place.run("down", "-v"), (0, " backend  removed    0.0 s\nshop is down in 1.2 s\n", ""))

@@ -29,12 +29,9 @@ def why_not():
         return "the system tests need root"
     if machines.find_program() is None:
         return "there is no build/ishizue; run make, or name the program in ISHIZUE"
-    def is_there(name):
-        return any(os.access(f"{folder}/{name}", os.X_OK)
-                   for folder in ("/usr/sbin", "/usr/bin", "/sbin", "/bin"))
-
-    missing = [name for name in ("conmon", "nft", "ip", "nsenter") if not is_there(name)]
-    missing += [] if is_there("runc") or is_there("crun") else ["runc"]
+    missing = [name for name in ("conmon", "runc", "nft", "ip", "nsenter")
+               if not any(os.access(f"{folder}/{name}", os.X_OK)
+                          for folder in ("/usr/sbin", "/usr/bin", "/sbin", "/bin"))]
     return f"programs are missing: {', '.join(missing)}; run scripts/setup" if missing else None
 
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,6 +116,84 @@ static void a_file_is_written_whole_or_not_at_all(void **state)
     assert_true(file_exists("/etc/passwd"));
 }
 
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+static void a_slash_at_the_end_does_not_open_a_folder(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_base.XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTO(buf_done) struct buf path = {0};
+    struct err err;
+
+    buf_addf(&path, "%s/a//b//", folder);
+    assert_true(file_make_dirs(buf_text(&path), 0700, &err));
+    assert_int_equal(mode_of(buf_text(&path)), 0700);
+    buf_clear(&path);
+    buf_addf(&path, "%s/a", folder);
+    assert_int_equal(mode_of(buf_text(&path)), 0755);
+    assert_true(file_remove_tree(folder, &err));
+}
+
+static void what_must_not_wait_reads_no_pipe(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_base.XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTO(buf_done) struct buf path = {0}, bytes = {0};
+    struct err err;
+
+    buf_addf(&path, "%s/pipe", folder);
+    assert_int_equal(mkfifo(buf_text(&path), 0600), 0);
+    assert_false(file_read_regular(buf_text(&path), 100, &bytes, &err));
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_false(file_read_regular(folder, 100, &bytes, &err));
+    assert_false(file_read_regular("/dev/zero", 100, &bytes, &err));
+    assert_false(file_read_regular("/nothing/here", 100, &bytes, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_int_equal(bytes.len, 0);
+    buf_add_text(&path, ".txt");
+    assert_true(file_write(buf_text(&path), STR("hello"), 0600, &err));
+    assert_true(file_read_regular(buf_text(&path), 5, &bytes, &err));
+    assert_string_equal(buf_text(&bytes), "hello");
+    assert_true(file_remove_tree(folder, &err));
+}
+
+/* Needs root, and a mount namespace of its own, in which it can end in the middle. */
+static void a_bind_mount_is_not_removed_with_what_lies_around_it(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_base.XXXXXX";
+    AUTO(buf_done) struct buf kept = {0}, around = {0}, inner = {0};
+    struct err err;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        skip();
+    assert_non_null(mkdtemp(folder));
+    buf_addf(&kept, "%s/kept", folder);
+    buf_addf(&around, "%s/around", folder);
+    buf_addf(&inner, "%s/around/inner", folder);
+    assert_true(file_make_dirs(buf_text(&kept), 0700, &err));
+    assert_true(file_make_dirs(buf_text(&inner), 0700, &err));
+    assert_false(file_is_mount(buf_text(&inner)));
+    assert_int_equal(mount(buf_text(&kept), buf_text(&inner), NULL, MS_BIND, NULL), 0);
+    buf_add_text(&kept, "/file");
+    assert_true(file_write(buf_text(&kept), STR("hello"), 0600, &err));
+    assert_true(file_is_mount(buf_text(&inner)));
+    assert_false(file_remove_tree(buf_text(&inner), &err));
+    assert_false(file_remove_tree(buf_text(&around), &err));
+    assert_true(file_exists(buf_text(&kept)));
+    assert_int_equal(umount(buf_text(&inner)), 0);
+    assert_true(file_remove_tree(buf_text(&around), &err));
+    assert_true(file_exists(buf_text(&kept)));
+    assert_true(file_remove_tree(folder, &err));
+}
+
 static void http_dates_go_both_ways(void **state)
 {
     (void)state;
@@ -186,6 +266,9 @@ int main(void)
         cmocka_unit_test(a_map_keeps_order_and_survives_removal_and_growth),
         cmocka_unit_test(context_is_put_in_front_of_an_error),
         cmocka_unit_test(a_file_is_written_whole_or_not_at_all),
+        cmocka_unit_test(a_slash_at_the_end_does_not_open_a_folder),
+        cmocka_unit_test(what_must_not_wait_reads_no_pipe),
+        cmocka_unit_test(a_bind_mount_is_not_removed_with_what_lies_around_it),
         cmocka_unit_test(http_dates_go_both_ways),
         cmocka_unit_test(arena_memory_is_zeroed_and_aligned),
         cmocka_unit_test(a_list_removes_while_walked),

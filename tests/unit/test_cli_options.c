@@ -237,7 +237,7 @@ static void mistakes_get_one_line_with_a_suggestion(void **state)
 static void what_cannot_be_had_says_why_and_what_to_do_instead(void **state)
 {
     static const char *const verbs[] = {"push",  "export", "commit", "publish",
-                                        "watch", "scale",  "bridge", "alpha"};
+                                        "watch", "bridge", "alpha"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {

@@ -127,6 +127,21 @@ static void what_is_wrong_with_extends_is_refused(void **state)
     assert_non_null(strstr(fixture.err.text, "compose.yaml:1:34: services.web.extends: "));
 }
 
+static void a_large_service_that_many_extend_is_refused(void **state)
+{
+    (void)state;
+    AUTO(buf_done) struct buf text = {0};
+
+    buf_add_text(&text, "services:\n  base:\n    image: a\n    environment:\n");
+    for (int i = 0; i < 1000; i++)
+        buf_addf(&text, "      V%d: x\n", i);
+    for (int i = 0; i < 250; i++)
+        buf_addf(&text, "  s%d: {extends: base}\n", i);
+    fixture_write("compose.yaml", buf_text(&text));
+    assert_false(fixture_try());
+    assert_non_null(strstr(fixture.err.text, "take over more than 200000 values"));
+}
+
 static void a_chain_that_is_too_long_is_refused(void **state)
 {
     (void)state;
@@ -155,6 +170,7 @@ int main(void)
         FIXTURE_TEST(tags_act_on_the_service_that_is_extended),
         FIXTURE_TEST(a_later_file_extends_its_own_services_only),
         FIXTURE_TEST(what_is_wrong_with_extends_is_refused),
+        FIXTURE_TEST(a_large_service_that_many_extend_is_refused),
         FIXTURE_TEST(a_chain_that_is_too_long_is_refused),
     };
 

@@ -196,6 +196,38 @@ static void the_file_is_readable_by_its_owner_only_and_uses_the_log(void **state
     assert_int_equal(db_stmt_int(stmt, 0), 2); /* FULL */
 }
 
+static const char *const undoable[] = {
+    "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT UNIQUE, bytes BLOB);"
+    "CREATE TABLE schema_undo(version INTEGER PRIMARY KEY, sql TEXT NOT NULL)",
+    "CREATE TABLE more (a INTEGER);"
+    "INSERT INTO schema_undo VALUES(2, 'DROP TABLE more; DELETE FROM schema_undo WHERE version=2')",
+    "CREATE TABLE most (a INTEGER);"
+    "INSERT INTO schema_undo VALUES(3, 'DROP TABLE most; DELETE FROM schema_undo WHERE version=3')",
+};
+
+static void an_older_program_takes_back_what_a_newer_one_said_how_to(void **state)
+{
+    struct db *db = NULL;
+    struct err err;
+
+    (void)state;
+    assert_true(db_open(path, undoable, 3, &db, &err));
+    assert_true(db_exec(db, "INSERT INTO item(name) VALUES('kept')", &err));
+    db_free(db);
+    assert_true(db_open(path, undoable, 1, &db, &err));
+    assert_int_equal(count_items(db), 1);
+    assert_false(db_exec(db, "SELECT * FROM more", &err));
+    db_free(db);
+    assert_true(db_open(path, undoable, 3, &db, &err)); /* and forth again */
+    assert_true(db_exec(db, "SELECT * FROM more; SELECT * FROM most", &err));
+    assert_true(db_exec(db, "DELETE FROM schema_undo WHERE version=2", &err));
+    db_free(db);
+    assert_false(db_open(path, undoable, 1, &db, &err)); /* one step is missing */
+    assert_non_null(strstr(err.text, "use the newer program"));
+    assert_true(db_open(path, undoable, 2, &db, &err));
+    db_free(db);
+}
+
 int main(void)
 {
 #define DB_TEST(name) cmocka_unit_test_teardown(name, remove_database)
@@ -203,6 +235,7 @@ int main(void)
         DB_TEST(a_schema_grows_by_steps_and_keeps_its_rows),
         DB_TEST(a_step_that_fails_changes_nothing),
         DB_TEST(a_file_of_a_newer_program_is_refused),
+        DB_TEST(an_older_program_takes_back_what_a_newer_one_said_how_to),
         DB_TEST(a_file_that_is_no_database_is_refused),
         DB_TEST(a_transaction_that_is_not_committed_leaves_no_trace),
         DB_TEST(a_broken_constraint_says_that_it_exists),

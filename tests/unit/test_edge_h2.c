@@ -446,5 +446,6 @@ int main(void)
         cmocka_unit_test(half_a_frame_does_not_wait_forever),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, start_worker, give_back);
 }

@@ -240,24 +240,6 @@ static void a_port_in_use_names_its_owner(void **state)
     assert_false(socket_address_parse("localhost", 80, &any, &err));
 }
 
-static void a_name_is_held_by_one_and_free_when_it_goes(void **state)
-{
-    (void)state;
-    struct err err;
-    pid_t holder = 0;
-    char name[32];
-
-    (void)snprintf(name, sizeof name, "ishizue-test-%d", (int)getpid());
-    int first = socket_hold_name(name, &holder, &err);
-    assert_true(first >= 0);
-    assert_int_equal(socket_hold_name(name, &holder, &err), -1);
-    assert_int_equal(err.code, ERR_EXISTS);
-    assert_int_equal(holder, getpid());
-    fd_close(first);
-    AUTO(fd_close) int second = socket_hold_name(name, &holder, &err);
-    assert_true(second >= 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,7 +251,6 @@ int main(void)
         cmocka_unit_test(a_child_inherits_no_descriptor),
         cmocka_unit_test(a_message_carries_descriptors_and_a_sealed_file),
         cmocka_unit_test(a_port_in_use_names_its_owner),
-        cmocka_unit_test(a_name_is_held_by_one_and_free_when_it_goes),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,127 @@ static void releases_are_numbered_and_read_back_as_they_were(void **state)
     assert_int_equal(fixture->err.code, ERR_NOT_FOUND);
 }
 
+static void count_release(void *arg, const struct state_release *row)
+{
+    unsigned *count = arg;
+
+    (*count)++;
+    assert_string_equal(row->note, "up");
+}
+
+static void keep_second(void *arg, const struct state_release *row)
+{
+    if (row->number != 2)
+        return;
+    assert_string_equal(row->user, "anna");
+    assert_string_equal(row->commit, "0123456789");
+    assert_int_equal(row->back_to, 1);
+    assert_true(row->dirty);
+    str_format(arg, 32, "%s", row->state);
+}
+
+static void a_number_is_never_given_twice_though_its_release_is_forgotten(void **state)
+{
+    struct fixture *fixture = *state;
+    AUTO(buf_done) struct buf config = {0}, services = {0};
+    uint32_t number;
+    unsigned count = 0;
+
+    for (int i = 0; i < 3; i++)
+        assert_true(state_add_release(fixture->state, "shop", STR("c"), STR("{}"), "up", &number,
+                                      &fixture->err));
+    assert_true(state_forget_release(fixture->state, "shop", 3, &fixture->err));
+    assert_false(state_read_release(fixture->state, "shop", 3, &config, &services, &fixture->err));
+    assert_true(state_each_release(fixture->state, "shop", count_release, &count, &fixture->err));
+    assert_int_equal(count, 2);
+    assert_true(state_forget_releases(fixture->state, "shop", &fixture->err));
+    reopen(fixture);
+    assert_true(state_add_release(fixture->state, "shop", STR("c"), STR("{}"), "up", &number,
+                                  &fixture->err));
+    assert_int_equal(number, 4);
+}
+
+static void the_state_of_a_release_changes_only_from_the_one_named(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct state_release facts = {.number = 2,
+                                        .user = "anna",
+                                        .back_to = 1,
+                                        .commit = "0123456789",
+                                        .dirty = true,
+                                        .changed = STR("{}"),
+                                        .state = "new"};
+    char seen[32] = "";
+    uint32_t number;
+
+    for (int i = 0; i < 2; i++)
+        assert_true(state_add_release(fixture->state, "shop", STR("c"), STR("{}"), "up", &number,
+                                      &fixture->err));
+    assert_true(state_note_release(fixture->state, "shop", &facts, &fixture->err));
+    assert_true(state_mark_release(fixture->state, "shop", 2, NULL, "reached", &fixture->err));
+    assert_true(state_mark_release(fixture->state, "shop", 2, "new", "superseded", &fixture->err));
+    reopen(fixture);
+    assert_true(state_each_release(fixture->state, "shop", keep_second, seen, &fixture->err));
+    assert_string_equal(seen, "reached");
+}
+
+static void count_action(void *arg, const struct state_action *row)
+{
+    int64_t *seen = arg; /* how many, and the oldest */
+
+    seen[0]++;
+    seen[1] = row->time_ms;
+}
+
+static void the_history_keeps_its_last_ten_thousand_actions(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t seen[2] = {0}, some[2] = {0}, others[2] = {0};
+
+    assert_true(state_begin(fixture->state, &fixture->err));
+    for (int64_t i = 1; i <= STATE_HISTORY_MAX + 5; i++) {
+        const struct state_action action = {.system = i % 2 == 0 ? "shop" : "office",
+                                            .action = "up",
+                                            .services = "",
+                                            .user = "anna",
+                                            .time_ms = i};
+        assert_true(state_add_action(fixture->state, &action, &fixture->err));
+    }
+    assert_true(state_commit(fixture->state, &fixture->err));
+    reopen(fixture);
+    assert_true(state_each_action(fixture->state, NULL, STATE_HISTORY_MAX * 2, count_action, seen,
+                                  &fixture->err));
+    assert_int_equal(seen[0], STATE_HISTORY_MAX);
+    assert_int_equal(seen[1], 6);
+    assert_true(state_each_action(fixture->state, "shop", 3, count_action, some, &fixture->err));
+    assert_int_equal(some[0], 3);
+    assert_int_equal(some[1], STATE_HISTORY_MAX);
+    assert_true(
+        state_each_action(fixture->state, "nobody", 3, count_action, others, &fixture->err));
+    assert_int_equal(others[0], 0);
+}
+
+static void a_lock_is_held_until_it_is_deleted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct state_lock lock = {.uid = 7, .user = "anna", .message = "not now", .time_ms = 9};
+    struct state_lock read = {0};
+    bool held;
+
+    assert_true(state_read_lock(fixture->state, "shop", &held, &read, &fixture->err));
+    assert_false(held);
+    assert_true(state_save_lock(fixture->state, "shop", &lock, &fixture->err));
+    reopen(fixture);
+    assert_true(state_read_lock(fixture->state, "shop", &held, &read, &fixture->err));
+    assert_true(held);
+    assert_string_equal(read.user, "anna");
+    assert_string_equal(read.message, "not now");
+    assert_true(read.uid == 7 && read.time_ms == 9);
+    assert_true(state_delete_lock(fixture->state, "shop", &fixture->err));
+    assert_true(state_read_lock(fixture->state, "shop", &held, &read, &fixture->err));
+    assert_false(held);
+}
+
 static void migrations_are_remembered_by_hash_until_the_system_goes_down(void **state)
 {
     struct fixture *fixture = *state;
@@ -265,6 +386,14 @@ int main(void)
                                         close_state),
         cmocka_unit_test_setup_teardown(the_flags_of_an_instance_are_read_back_as_they_were,
                                         open_state, close_state),
+        cmocka_unit_test_setup_teardown(
+            a_number_is_never_given_twice_though_its_release_is_forgotten, open_state, close_state),
+        cmocka_unit_test_setup_teardown(the_state_of_a_release_changes_only_from_the_one_named,
+                                        open_state, close_state),
+        cmocka_unit_test_setup_teardown(the_history_keeps_its_last_ten_thousand_actions, open_state,
+                                        close_state),
+        cmocka_unit_test_setup_teardown(a_lock_is_held_until_it_is_deleted, open_state,
+                                        close_state),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, open_state, close_state),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
