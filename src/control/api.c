@@ -386,6 +386,8 @@ static bool check_members(const struct api_route *route, json_t *body, struct er
             known = strcmp(route->members[i], key) == 0;
         if (!known)
             return err_set(err, ERR_INVALID, "unknown member '%s'", key);
+        if (!api_check_member(key, value, err))
+            return false;
     }
     return true;
 }

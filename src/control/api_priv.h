@@ -108,3 +108,8 @@ void api_lock_release(struct api_call *call);
 
 /* api_logs.c */
 void api_logs(struct api_call *call);
+
+/* ---- api_members.c ---- */
+
+/* Has <value> the type that a member of this name has in every body? null stands for none. */
+MUST_CHECK bool api_check_member(const char *name, const json_t *value, struct err *err);

@@ -101,3 +101,16 @@ def test_a_build_of_a_daemon_that_was_killed_is_ended_by_the_next_one(system, ma
     assert os.listdir(machine.run_dir / "builds") == []
     assert not [path for path in machines.mounts()
                 if path.startswith(f"{machine.run_dir}/builds/")]
+
+
+def test_members_of_a_wrong_type_are_refused_not_defaulted(system):
+    system.file({"services": {"one": sleeper()}})
+    system.up()
+    before = system.pids()
+    for verb, body, said in (("kill", {"signal": 15}, "'signal' must be a text"),
+                             ("down", {"volumes": "true"}, "'volumes' must be true or false"),
+                             ("stop", {"timeout_ms": -1}, "'timeout_ms' must be a whole number"),
+                             ("rm", {"services": "one"}, "'services' must be a list")):
+        status, answer = system.machine.call("POST", f"/v1/systems/{system.name}/{verb}", body)
+        assert status == 400 and said in answer["error"]["text"], (verb, answer)
+    assert system.pids() == before
