@@ -11,15 +11,8 @@
 #include "base/file.h"
 #include "io/child.h"
 #include "runtime/host_priv.h"
-#include "json/json.h"
 
-enum {
-    EXEC_OUTPUT_MAX = 4096,
-    EXEC_GRACE_MS = 5000,
-    KILLED = 137,
-    CONFIG_BYTES_MAX = 4 * 1024 * 1024,
-    EXEC_WORDS_MAX = 12 /* of what add_exec() adds */
-};
+enum { EXEC_OUTPUT_MAX = 4096, EXEC_GRACE_MS = 5000, KILLED = 137 };
 
 struct execution {
     struct loop *loop;
@@ -67,40 +60,6 @@ static bool check_running(struct runtime *runtime, const char *id, struct err *e
                : err_set(err, ERR_NOT_FOUND, "instance '%s' does not run", id);
 }
 
-/* <oci> exec with the instance's user, folder and privileges said aloud: not every OCI runtime
- * takes them over by itself. */
-static bool add_exec(const struct host *host, const char *id, const char *working_dir,
-                     struct arena *arena, const char **all, size_t *count, struct err *err)
-{
-    AUTO(buf_done) struct buf text = {0};
-    AUTO(json_unref) json_t *config = NULL;
-    int64_t uid, gid;
-
-    if (!file_read(host_run_path(host, arena, id, "config.json"), CONFIG_BYTES_MAX, &text, err) ||
-        !json_parse(buf_str(&text), CONFIG_BYTES_MAX, &config, err))
-        return err_prefix(err, "cannot run a command in '%s'", id);
-    const json_t *process = json_object_get(config, "process");
-    const json_t *user = json_object_get(process, "user");
-    if (!json_get_i64(user, "uid", &uid, err) || !json_get_i64(user, "gid", &gid, err))
-        return err_prefix(err, "cannot run a command in '%s'", id);
-    if (working_dir == NULL)
-        working_dir = json_find_text(process, "cwd", "/");
-    const char *words[] = {
-        host->oci,
-        "--root",
-        host->oci_root,
-        "exec",
-        "--no-new-privs",
-        "--cwd",
-        arena_text(arena, working_dir),
-        "--user",
-        arena_printf(arena, "%lld:%lld", (long long)uid, (long long)gid),
-    };
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        all[(*count)++] = words[i];
-    return true;
-}
-
 /* The limit is kept inside, by timeout(1): killing `runc exec` from outside would leave the command
  * running. The child's own limit is for an OCI runtime that hangs. */
 bool exec_run(struct runtime *runtime, const char *id, const struct compose_texts *argv,
@@ -108,12 +67,14 @@ bool exec_run(struct runtime *runtime, const char *id, const struct compose_text
 {
     struct host *host = host_of(runtime);
     AUTO(arena_done) struct arena arena = {0};
-    const char **all = ARENA_ARRAY(&arena, const char *, argv->count + EXEC_WORDS_MAX + 6);
+    const char **all = ARENA_ARRAY(&arena, const char *, argv->count + 12);
     size_t count = 0;
 
-    if (!check_running(runtime, id, err) || !add_exec(host, id, NULL, &arena, all, &count, err))
+    if (!check_running(runtime, id, err))
         return false;
-    all[count++] = id;
+    const char *fixed[] = {host->oci, "--root", host->oci_root, "exec", id};
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+        all[count++] = fixed[i];
     if (timeout_ms > 0) {
         all[count++] = "/usr/bin/timeout";
         all[count++] = "--signal=KILL";
@@ -166,7 +127,7 @@ bool exec_argv(struct runtime *runtime, const char *id, bool tty, const char *us
     static const char *const shell[] = {"/bin/sh", "-c", "exec \"$@\"", "exec"};
     const struct host *host = host_of(runtime);
     size_t pairs = environment == NULL ? 0 : environment->count;
-    const char **all = ARENA_ARRAY(arena, const char *, pairs * 2 + EXEC_WORDS_MAX + 8);
+    const char **all = ARENA_ARRAY(arena, const char *, pairs * 2 + 16);
     size_t count = 0;
 
     if (!check_running(runtime, id, err))
@@ -176,10 +137,15 @@ bool exec_argv(struct runtime *runtime, const char *id, bool tty, const char *us
                        "cannot run as '%s': everything in an instance runs as its one "
                        "unprivileged user; leave the user out",
                        user);
-    if (!add_exec(host, id, working_dir, arena, all, &count, err))
-        return false;
+    const char *fixed[] = {host->oci, "--root", host->oci_root, "exec"};
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+        all[count++] = fixed[i];
     if (tty)
         all[count++] = "--tty";
+    if (working_dir != NULL) {
+        all[count++] = "--cwd";
+        all[count++] = working_dir;
+    }
     for (size_t i = 0; i < pairs; i++) {
         all[count++] = "--env";
         all[count++] =
