@@ -91,7 +91,7 @@ def test_a_missing_file_says_what_was_looked_for(system):
 
 @pytest.mark.parametrize("argv, wanted", [
     (["upp"], "up"), (["up", "--detatch"], "--detach"), (["up", "--timeout", "soon"], "soon"),
-    (["exec"], "exec"), (["--progress", "loud", "up"], "loud"), (["start"], "up"),
+    (["exec"], "exec"), (["--progress", "loud", "up"], "loud"), (["strat"], "start"),
 ])
 def test_a_wrong_command_line_has_status_2_and_a_suggestion(system, argv, wanted):
     system.file({"services": {"a": sleeper()}})
