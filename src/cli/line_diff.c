@@ -72,6 +72,11 @@ static void compare_all(const struct lines *a, const struct lines *b, struct edi
 {
     size_t head = 0, tail = 0, least = MIN(a->len, b->len);
 
+    if (least == 0) {
+        add(edits, '-', a->ptr, a->len);
+        add(edits, '+', b->ptr, b->len);
+        return;
+    }
     while (head < least && str_eq(a->ptr[head], b->ptr[head]))
         head++;
     while (tail < least - head && str_eq(a->ptr[a->len - 1 - tail], b->ptr[b->len - 1 - tail]))
