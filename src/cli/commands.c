@@ -46,7 +46,7 @@ static const struct option_spec up_options[] = {
     FLAG("wait", 0, wait, "the same as -d"),
     NUMBER("wait-timeout", 0, wait_timeout_s, "SECONDS", "fail when it takes longer; without it each service's own health check decides"),
     FLAG("no-wait", 0, no_wait, "return as soon as the daemon has taken the work"),
-    FLAG("build", 0, build, "build again even when nothing changed"),
+    FLAG("build", 0, build, "accepted for Compose's sake: what changed is always built; build --no-cache builds again"),
     FLAG("force-recreate", 0, force_recreate, "replace instances even when nothing changed"),
     FLAG("remove-orphans", 0, remove_orphans, "accepted for Compose's sake: services that left the file are always removed"),
     NUMBER("timeout", 't', timeout_s, "SECONDS", "how long services may take to stop after Ctrl-C"),
