@@ -329,6 +329,11 @@ struct compose_file_source {
     struct compose_place place;
 };
 
+struct compose_balance; /* model_balance.h, and so on */
+struct compose_limits;
+struct compose_rules;
+struct compose_cache;
+
 /* x-ishizue.routes[]: exactly one of service, files, redirect. */
 struct compose_route {
     const char *host; /* NULL: the domain, or any */
@@ -337,7 +342,11 @@ struct compose_route {
     uint16_t port;     /* with service */
     const char *files; /* absolute folder */
     const char *redirect;
-    const char *cache_control; /* NULL: as the upstream says */
+    const char *cache_control;             /* NULL: as the upstream says */
+    const struct compose_balance *balance; /* NULL: not given, as the three below */
+    const struct compose_limits *limits;
+    const struct compose_rules *rules;
+    const struct compose_cache *cache;
     struct compose_place place;
 };
 

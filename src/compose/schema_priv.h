@@ -11,6 +11,7 @@ extern const struct schema schema_job;
 extern const struct schema schema_build;
 extern const struct schema schema_deploy;
 extern const struct schema schema_device_request;
+extern const struct schema schema_route; /* x-ishizue.routes[] */
 /* schema_mounts.c */
 extern const struct schema schema_secret_mount;
 extern const struct schema schema_env_file;

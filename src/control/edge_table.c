@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "control/edge_policy.h"
 #include "edge/table.h"
 #include "io/channel.h"
 
@@ -259,8 +260,7 @@ static void add_route(struct making *making, struct system *system, const struct
     } else {
         (void)json_object_set_new(row, "redirect", json_string(route->redirect));
     }
-    if (route->cache_control != NULL)
-        (void)json_object_set_new(row, "cache_control", json_string(route->cache_control));
+    edge_policy_write(row, route);
     (void)json_array_append_new(making->routes, row);
 }
 

@@ -122,6 +122,16 @@ static bool answer_early(struct exchange *exchange, const struct http1_head *hea
     return false;
 }
 
+/* What a route may have before its action; each may answer in its place. In this order:
+ * maintenance, addresses, rates, who it is, what other sites may do, the cache. A route without any
+ * of it pays a test for NULL. */
+static bool is_admitted(struct exchange *exchange, struct str path)
+{
+    (void)exchange;
+    (void)path;
+    return true;
+}
+
 static void start_action(struct exchange *exchange, struct str path)
 {
     const struct route *route = exchange->route;
@@ -132,6 +142,8 @@ static void start_action(struct exchange *exchange, struct str path)
         answer_error(exchange, 413);
         return;
     }
+    if (!is_admitted(exchange, path))
+        return;
     switch (route->action) {
     case ROUTE_PROXY:
         exchange->upstream = route->upstream;

@@ -66,9 +66,15 @@ struct table_target {
     bool draining;
 };
 
+struct upstream_balance;
+struct route_limits;
+struct route_rules;
+struct route_cache;
+
 struct table_upstream {
     struct str name;
-    uint32_t first_target; /* in table.targets */
+    const struct upstream_balance *balance; /* NULL: the least busy, no split */
+    uint32_t first_target;                  /* in table.targets */
     uint32_t target_count;
 };
 
@@ -93,6 +99,9 @@ struct route {
     uint32_t response_timeout_ms;
     uint32_t body_timeout_ms;
     uint32_t tunnel_timeout_ms;
+    const struct route_limits *limits; /* NULL: none, as the two below */
+    const struct route_rules *rules;
+    const struct route_cache *cache;
     uint32_t shorter; /* next candidate of the group, by index, or ROUTE_NONE */
 };
 

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "edge/route.h"
 #include "edge/table.h"
+#include "edge/table_reader.h"
 #include "http/http_names.h"
 #include "http/path.h"
 #include "tls/tls.h"
@@ -15,94 +16,7 @@ enum {
     DEFAULT_RESPONSE_MS = 60000,
     DEFAULT_BODY_MS = 60000,
     DEFAULT_TUNNEL_MS = 3600000,
-    MAX_TIMEOUT_MS = 86400000,
 };
-
-struct reader {
-    struct table *table;
-    const int *fds;
-    size_t fd_count;
-    struct err *err;
-};
-
-typedef bool item_fn(struct reader *reader, const json_t *item, size_t i);
-
-/* Calls <fn> for each object of the array <key>, which may be absent. */
-static bool read_items(struct reader *reader, const json_t *from, const char *key, size_t max,
-                       item_fn *fn)
-{
-    const json_t *items = json_object_get(from, key);
-
-    if (items == NULL)
-        return true;
-    if (!json_is_array(items))
-        return err_set(reader->err, ERR_INVALID, "'%s' is not a list", key);
-    if (json_array_size(items) > max)
-        return err_set(reader->err, ERR_LIMIT, "'%s' has more than %zu items", key, max);
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-        if (!json_is_object(item))
-            return err_set(reader->err, ERR_INVALID, "%s[%zu] is not an object", key, i);
-        if (!fn(reader, item, i))
-            return err_prefix(reader->err, "%s[%zu]", key, i);
-    }
-    return true;
-}
-
-/* A text of printable characters, copied; absent or null gives the empty text. */
-static bool read_text(struct reader *reader, const json_t *item, const char *key, size_t max,
-                      struct str *ret)
-{
-    const json_t *value = json_object_get(item, key);
-    struct str text;
-
-    if (value == NULL || json_is_null(value)) {
-        *ret = (struct str){0};
-        return true;
-    }
-    if (!json_is_string(value))
-        return err_set(reader->err, ERR_INVALID, "'%s' is not a text", key);
-    text = str_from(json_string_value(value), json_string_length(value));
-    if (text.len > max)
-        return err_set(reader->err, ERR_LIMIT, "'%s' is longer than %zu bytes", key, max);
-    for (size_t i = 0; i < text.len; i++)
-        if (http_is(text.ptr[i], HTTP_CLASS_CONTROL) || text.ptr[i] == '\t')
-            return err_set(reader->err, ERR_INVALID, "'%s' holds a control character", key);
-    *ret = str_from(arena_str(&reader->table->arena, text), text.len);
-    return true;
-}
-
-static bool need_text(struct reader *reader, const json_t *item, const char *key, size_t max,
-                      struct str *ret)
-{
-    if (!read_text(reader, item, key, max, ret))
-        return false;
-    return ret->len > 0 || err_set(reader->err, ERR_INVALID, "'%s' is missing or empty", key);
-}
-
-/* Absent gives <otherwise>. */
-static bool read_number(struct reader *reader, const json_t *item, const char *key, uint64_t max,
-                        uint64_t otherwise, uint64_t *ret)
-{
-    if (json_object_get(item, key) == NULL) {
-        *ret = otherwise;
-        return true;
-    }
-    return json_get_u64(item, key, max, ret, reader->err);
-}
-
-static bool read_ms(struct reader *reader, const json_t *item, const char *key, uint32_t otherwise,
-                    uint32_t *ret)
-{
-    uint64_t number;
-
-    if (!read_number(reader, item, key, MAX_TIMEOUT_MS, otherwise, &number))
-        return false;
-    if (number == 0)
-        return err_set(reader->err, ERR_INVALID, "'%s' is 0", key);
-    *ret = (uint32_t)number;
-    return true;
-}
 
 static bool read_upstream_index(struct reader *reader, const json_t *item, uint32_t *ret)
 {
@@ -141,9 +55,9 @@ static bool read_listener(struct reader *reader, const json_t *item, size_t i)
     uint64_t id, port, https_port;
 
     if (!json_get_u64(item, "id", UINT32_MAX, &id, reader->err) ||
-        !read_number(reader, item, "port", 65535, 0, &port) ||
-        !read_number(reader, item, "https_port", 65535, 0, &https_port) ||
-        !read_text(reader, item, "system", TABLE_MAX_NAME_BYTES, &ret->system) ||
+        !reader_number(reader, item, "port", 65535, 0, &port) ||
+        !reader_number(reader, item, "https_port", 65535, 0, &https_port) ||
+        !reader_text(reader, item, "system", TABLE_MAX_NAME_BYTES, &ret->system) ||
         !read_kind(reader, item, ret))
         return false;
     if (table_find_listener(table, (uint32_t)id) != NULL)
@@ -182,10 +96,10 @@ static bool read_target(struct reader *reader, const json_t *item, size_t i)
     uint64_t weight;
 
     (void)i;
-    if (!need_text(reader, item, "id", TABLE_MAX_NAME_BYTES, &target->id) ||
-        !need_text(reader, item, "address", TABLE_MAX_NAME_BYTES, &target->address_text) ||
+    if (!reader_need_text(reader, item, "id", TABLE_MAX_NAME_BYTES, &target->id) ||
+        !reader_need_text(reader, item, "address", TABLE_MAX_NAME_BYTES, &target->address_text) ||
         !read_address(target->address_text, &target->address, reader->err) ||
-        !read_number(reader, item, "weight", TABLE_MAX_WEIGHT, 1, &weight))
+        !reader_number(reader, item, "weight", TABLE_MAX_WEIGHT, 1, &weight))
         return false;
     if (weight == 0)
         return err_set(reader->err, ERR_INVALID, "'weight' is 0; use 'draining'");
@@ -202,8 +116,8 @@ static bool read_upstream(struct reader *reader, const json_t *item, size_t i)
     size_t left = TABLE_MAX_TARGETS - table->target_count;
 
     upstream->first_target = (uint32_t)table->target_count;
-    if (!need_text(reader, item, "name", TABLE_MAX_NAME_BYTES, &upstream->name) ||
-        !read_items(reader, item, "targets", left, read_target))
+    if (!reader_need_text(reader, item, "name", TABLE_MAX_NAME_BYTES, &upstream->name) ||
+        !reader_items(reader, item, "targets", left, read_target))
         return false;
     upstream->target_count = (uint32_t)table->target_count - upstream->first_target;
     table->upstream_count = i + 1;
@@ -278,9 +192,9 @@ static bool read_action(struct reader *reader, const json_t *item, struct route 
         route->files_fd = reader->fds[number];
         return true;
     }
-    if (!need_text(reader, item, "redirect", TABLE_MAX_VALUE_BYTES, &route->redirect))
+    if (!reader_need_text(reader, item, "redirect", TABLE_MAX_VALUE_BYTES, &route->redirect))
         return err_set(reader->err, ERR_INVALID, "neither upstream nor files_fd nor redirect");
-    if (!read_number(reader, item, "status", 308, 308, &number))
+    if (!reader_number(reader, item, "status", 308, 308, &number))
         return false;
     route->action = ROUTE_REDIRECT;
     route->redirect_status = (int)number;
@@ -292,15 +206,17 @@ static bool read_route_settings(struct reader *reader, const json_t *item, struc
 {
     route->hsts = json_find_bool(item, "hsts", false);
     route->security_headers = json_find_bool(item, "security_headers", false);
-    return read_text(reader, item, "cache_control", TABLE_MAX_VALUE_BYTES, &route->cache_control) &&
-           read_number(reader, item, "body_limit_bytes", INT64_MAX, DEFAULT_BODY_LIMIT_BYTES,
-                       &route->body_limit_bytes) &&
-           read_ms(reader, item, "connect_timeout_ms", DEFAULT_CONNECT_MS,
-                   &route->connect_timeout_ms) &&
-           read_ms(reader, item, "response_timeout_ms", DEFAULT_RESPONSE_MS,
-                   &route->response_timeout_ms) &&
-           read_ms(reader, item, "body_timeout_ms", DEFAULT_BODY_MS, &route->body_timeout_ms) &&
-           read_ms(reader, item, "tunnel_timeout_ms", DEFAULT_TUNNEL_MS, &route->tunnel_timeout_ms);
+    return reader_text(reader, item, "cache_control", TABLE_MAX_VALUE_BYTES,
+                       &route->cache_control) &&
+           reader_number(reader, item, "body_limit_bytes", INT64_MAX, DEFAULT_BODY_LIMIT_BYTES,
+                         &route->body_limit_bytes) &&
+           reader_ms(reader, item, "connect_timeout_ms", DEFAULT_CONNECT_MS,
+                     &route->connect_timeout_ms) &&
+           reader_ms(reader, item, "response_timeout_ms", DEFAULT_RESPONSE_MS,
+                     &route->response_timeout_ms) &&
+           reader_ms(reader, item, "body_timeout_ms", DEFAULT_BODY_MS, &route->body_timeout_ms) &&
+           reader_ms(reader, item, "tunnel_timeout_ms", DEFAULT_TUNNEL_MS,
+                     &route->tunnel_timeout_ms);
 }
 
 /* The normal form that requests are compared in. */
@@ -335,9 +251,9 @@ static bool read_route(struct reader *reader, const json_t *item, size_t i)
     struct route *route = &table->routes[i];
 
     route->files_fd = -1;
-    if (!read_text(reader, item, "system", TABLE_MAX_NAME_BYTES, &route->system) ||
-        !read_text(reader, item, "host", TABLE_MAX_NAME_BYTES, &route->host) ||
-        !need_text(reader, item, "path", TABLE_MAX_PATH_BYTES, &route->path) ||
+    if (!reader_text(reader, item, "system", TABLE_MAX_NAME_BYTES, &route->system) ||
+        !reader_text(reader, item, "host", TABLE_MAX_NAME_BYTES, &route->host) ||
+        !reader_need_text(reader, item, "path", TABLE_MAX_PATH_BYTES, &route->path) ||
         !normalize_place(reader, route) || !read_route_listeners(reader, item, route) ||
         !read_action(reader, item, route) || !read_route_settings(reader, item, route))
         return false;
@@ -370,10 +286,10 @@ static bool read_table(struct reader *reader, const json_t *root)
         return err_set(reader->err, ERR_INVALID, "the table is not an object");
     make_room(table, root);
     return json_get_u64(root, "generation", INT64_MAX, &table->generation, reader->err) &&
-           read_items(reader, root, "certificates", TLS_MAX_CERTIFICATES, read_certificate) &&
-           read_items(reader, root, "upstreams", TABLE_MAX_UPSTREAMS, read_upstream) &&
-           read_items(reader, root, "listeners", TABLE_MAX_LISTENERS, read_listener) &&
-           read_items(reader, root, "routes", TABLE_MAX_ROUTES, read_route);
+           reader_items(reader, root, "certificates", TLS_MAX_CERTIFICATES, read_certificate) &&
+           reader_items(reader, root, "upstreams", TABLE_MAX_UPSTREAMS, read_upstream) &&
+           reader_items(reader, root, "listeners", TABLE_MAX_LISTENERS, read_listener) &&
+           reader_items(reader, root, "routes", TABLE_MAX_ROUTES, read_route);
 }
 
 bool table_read(struct str json, const int *fds, size_t fd_count, struct table **ret,

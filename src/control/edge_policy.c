@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
+#include "control/edge_policy.h"
+
+void edge_policy_write(json_t *row, const struct compose_route *route)
+{
+    if (route->cache_control != NULL)
+        (void)json_object_set_new(row, "cache_control", json_string(route->cache_control));
+}
