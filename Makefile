@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 30
 NINJA = ninja $(if $(JOBS),-j$(JOBS)) --quiet
 
 .DEFAULT_GOAL := build
-.PHONY: help build setup test test-docker demo demo-down asan asan-build fuzz lint lint-tidy format docs install clean
+.PHONY: help build setup test test-docker conformance demo demo-down asan asan-build fuzz lint lint-tidy format docs install clean
 
 build: build/build.ninja ## build build/ishizue
 	@$(NINJA) -C build
@@ -19,6 +19,10 @@ setup: ## install the Debian packages that are missing (as root)
 test: ## every test: lint, unit, sanitizers, edge, system; ends with "N passed, N failed"
 	@scripts/setup
 	@scripts/test
+
+conformance: build ## the outside suites against the edge: llhttp, cache-tests, testssl, slowhttptest (long)
+	@scripts/setup build suites
+	@scripts/test suites
 
 test-docker: build ## the shop of systems/eshop under plain Docker Compose (long)
 	@scripts/setup build docker

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "control/daemon.h"
+#include "control/upgrade.h"
 #include "edge/edge.h"
 #include "runtime/recipe.h"
 #include "tls/hasher.h"
@@ -55,7 +56,12 @@ static bool find_stand_in(const char *images_dir, const struct compose_service *
 int main(int argc, char **argv)
 {
     static const struct cli_programs programs = {
-        .daemon = daemon_main, .edge = run_edge, .digest = make_digest, .stand_in = find_stand_in};
+        .daemon = daemon_main,
+        .edge = run_edge,
+        .try_state = upgrade_try,
+        .digest = make_digest,
+        .stand_in = find_stand_in,
+    };
 
     (void)argc;
     return cli_main((const char *const *)(uintptr_t)argv, &programs);

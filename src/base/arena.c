@@ -3,10 +3,22 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "base/arena.h"
 
-enum { BLOCK_BYTES = 8192 - 64 };
+enum { BLOCK_BYTES = 8192 - 64, HUGE_PAGE_BYTES = 2 * 1024 * 1024 };
+
+#if defined(__has_feature) /* clang; GCC says it by a macro */
+#if __has_feature(address_sanitizer)
+#define HAS_ADDRESS_SANITIZER
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(HAS_ADDRESS_SANITIZER)
+#define IS_CHECKED true /* what lies behind a block is found only on the heap */
+#else
+#define IS_CHECKED false
+#endif
 
 struct arena_block {
     struct arena_block *next;
@@ -19,7 +31,27 @@ void arena_done(struct arena *arena)
         next = block->next;
         free(block);
     }
+    if (arena->mapped != NULL)
+        (void)munmap(arena->mapped, arena->mapped_bytes);
     *arena = (struct arena){0};
+}
+
+void arena_reserve(struct arena *arena, size_t bytes)
+{
+    const size_t mapped_bytes = bytes + HUGE_PAGE_BYTES;
+
+    assert(arena->mapped == NULL);
+    if (IS_CHECKED)
+        return;
+    char *mapped = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED)
+        return;
+    arena->mapped = mapped;
+    arena->mapped_bytes = mapped_bytes;
+    arena->at = mapped + (HUGE_PAGE_BYTES - (uintptr_t)mapped % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
+    arena->end = arena->at + bytes;
+    (void)madvise(arena->at, bytes, MADV_HUGEPAGE);
 }
 
 static void *new_block(struct arena *arena, size_t size)
@@ -38,9 +70,9 @@ void *arena_alloc(struct arena *arena, size_t size)
     assert(size <= SIZE_MAX / 2);
     size = (size + align - 1) / align * align;
 
-    if (size > BLOCK_BYTES / 4)
-        return new_block(arena, size); /* its own block; the current one goes on */
     if (arena->at == NULL || size > (size_t)(arena->end - arena->at)) {
+        if (size > BLOCK_BYTES / 4)
+            return new_block(arena, size); /* its own block; the current one goes on */
         arena->at = new_block(arena, BLOCK_BYTES);
         arena->end = arena->at + BLOCK_BYTES;
     }

@@ -15,11 +15,18 @@ struct arena {
     struct arena_block *blocks;
     char *at;
     char *end;
-    size_t total_bytes; /* asked from the heap so far */
+    size_t total_bytes;  /* asked from the heap so far */
+    size_t mapped_bytes; /* of the reserved range; it begins at <mapped> */
+    char *mapped;
 };
 
 void arena_done(struct arena *arena);
 AUTO_VALUE(struct arena, arena_done)
+
+/* For a process that needs much for a moment: what is asked for next comes from one range of
+ * <bytes> of address space, which the kernel may give in huge pages; a page costs nothing until it
+ * is touched. Once; without effect where there is no room for the range. */
+void arena_reserve(struct arena *arena, size_t bytes);
 
 /* Zeroed and aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size) MUST_CHECK;

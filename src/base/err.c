@@ -8,10 +8,19 @@
 #include "base/err.h"
 
 static const char *const code_names[] = {
-    [ERR_NONE] = "none",           [ERR_INVALID] = "invalid", [ERR_NOT_FOUND] = "not_found",
-    [ERR_EXISTS] = "exists",       [ERR_SYSTEM] = "system",   [ERR_PROGRAM] = "program",
-    [ERR_LIMIT] = "limit",         [ERR_TIMEOUT] = "timeout", [ERR_CLOSED] = "closed",
-    [ERR_UNHEALTHY] = "unhealthy", [ERR_LOCKED] = "locked",   [ERR_DENIED] = "denied",
+    [ERR_NONE] = "none",
+    [ERR_INVALID] = "invalid",
+    [ERR_NOT_FOUND] = "not_found",
+    [ERR_EXISTS] = "exists",
+    [ERR_SYSTEM] = "system",
+    [ERR_PROGRAM] = "program",
+    [ERR_LIMIT] = "limit",
+    [ERR_TIMEOUT] = "timeout",
+    [ERR_CLOSED] = "closed",
+    [ERR_UNHEALTHY] = "unhealthy",
+    [ERR_LOCKED] = "locked",
+    [ERR_DENIED] = "denied",
+    [ERR_NO_SERVICE] = "no_service",
 };
 
 bool err_set(struct err *err, enum err_code code, const char *fmt, ...)

@@ -17,10 +17,11 @@ enum err_code {
     ERR_PROGRAM,   /* a program we started failed or is missing */
     ERR_LIMIT,     /* larger, deeper or more than is accepted */
     ERR_TIMEOUT,
-    ERR_CLOSED,    /* the other side went away */
-    ERR_UNHEALTHY, /* started, but never became ready */
-    ERR_LOCKED,    /* another operation holds the lock */
-    ERR_DENIED,    /* not allowed, such as not root */
+    ERR_CLOSED,     /* the other side went away */
+    ERR_UNHEALTHY,  /* started, but never became ready */
+    ERR_LOCKED,     /* another operation holds the lock */
+    ERR_DENIED,     /* not allowed, such as not root */
+    ERR_NO_SERVICE, /* the person named a service that the system does not have */
 };
 
 struct err {

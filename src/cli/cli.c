@@ -47,6 +47,7 @@ int cli_exit_status(enum err_code code)
 {
     switch (code) {
     case ERR_INVALID:
+    case ERR_NO_SERVICE:
         return EXIT_USAGE;
     case ERR_LOCKED:
         return EXIT_LOCKED;

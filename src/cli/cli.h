@@ -21,6 +21,7 @@ enum exit_status {
     EXIT_OK = 0, /* the asked state was reached */
     EXIT_FAILED = 1,
     EXIT_USAGE = 2, /* command line or compose file */
+    EXIT_ROLLED_BACK = 3, /* deployed, found bad, and the old release is back */
     EXIT_LOCKED = 4,
     EXIT_TIMEOUT = 124,
     EXIT_CANNOT_RUN = 126,
@@ -41,6 +42,8 @@ struct cli_edge {
 struct cli_programs {
     int (*daemon)(const struct daemon_options *options);
     int (*edge)(const struct cli_edge *edge);
+    /* Proves on a copy of the state that this program could take over; prints what it is. */
+    int (*try_state)(const char *path, const char *images_dir);
     void (*digest)(struct str text, char *ret); /* <ret> has CLI_DIGEST_BYTES */
     /* What would run <service> on this machine, in words; <images_dir> has the recipes. */
     bool (*stand_in)(const char *images_dir, const struct compose_service *service,

@@ -41,7 +41,7 @@ void cli_api_encode(const char *text, struct buf *ret)
 
 static enum err_code code_from_name(const char *name)
 {
-    for (enum err_code code = ERR_INVALID; code <= ERR_DENIED; code++)
+    for (enum err_code code = ERR_INVALID; code <= ERR_NO_SERVICE; code++)
         if (strcmp(err_code_name(code), name) == 0)
             return code;
     return ERR_PROGRAM;

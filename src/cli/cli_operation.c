@@ -95,10 +95,16 @@ static void explain(struct cli *cli, const char *name, const json_t *result)
     AUTO(json_unref) json_t *system = NULL;
     AUTO(buf_done) struct buf out = {0};
     AUTO(buf_done) struct buf running = {0};
+    const char *health = json_find_text(result, "health", NULL);
     struct err ignored;
     size_t i;
     const json_t *line;
 
+    if (health != NULL) {
+        buf_add_text(&out, "    health check: ");
+        text_clean(str_of(health), false, &out);
+        buf_add_char(&out, '\n');
+    }
     json_array_foreach(json_object_get(result, "logs"), i, line)
     {
         if (!json_is_string(line))
@@ -107,6 +113,9 @@ static void explain(struct cli *cli, const char *name, const json_t *result)
         text_clean(str_of(json_string_value(line)), false, &out);
         buf_add_char(&out, '\n');
     }
+    uint64_t old = json_find_u64(json_object_get(result, "rollout"), "from", 0);
+    if (json_find_u64(result, "exit_status", 0) == EXIT_ROLLED_BACK && old != 0)
+        buf_addf(&out, "release %llu is back and serves\n", (unsigned long long)old);
     if (cli_api_call(cli, "GET", cli_operation_path(cli, name, ""), NULL, &system, &ignored))
         add_running(system, &running);
     if (running.len > 0)

@@ -7,6 +7,7 @@
 
 struct cli;
 
+int cmd_abort(struct cli *cli);
 int cmd_attach(struct cli *cli);
 int cmd_build(struct cli *cli);
 int cmd_ca(struct cli *cli);
@@ -16,6 +17,7 @@ int cmd_completion(struct cli *cli);
 int cmd_config(struct cli *cli);
 int cmd_cp(struct cli *cli);
 int cmd_daemon(struct cli *cli);
+int cmd_deploy(struct cli *cli);
 int cmd_down(struct cli *cli);
 int cmd_edge(struct cli *cli);
 int cmd_events(struct cli *cli);
@@ -33,6 +35,10 @@ int cmd_pause(struct cli *cli);
 int cmd_restart(struct cli *cli);
 int cmd_history(struct cli *cli);
 int cmd_lock(struct cli *cli);
+int cmd_maintenance(struct cli *cli);
+int cmd_cache(struct cli *cli);
+int cmd_promote(struct cli *cli);
+int cmd_rollout(struct cli *cli);
 int cmd_releases(struct cli *cli);
 int cmd_rollback(struct cli *cli);
 int cmd_scale(struct cli *cli);
@@ -45,5 +51,6 @@ int cmd_wait(struct cli *cli);
 int cmd_stats(struct cli *cli);
 int cmd_top(struct cli *cli);
 int cmd_up(struct cli *cli);
+int cmd_upgrade(struct cli *cli);
 int cmd_version(struct cli *cli);
 int cmd_volumes(struct cli *cli);

@@ -8,6 +8,9 @@
 #include "cli/project.h"
 #include "json/json.h"
 
+/* Address space, not memory: several times what the largest project that is read takes. */
+enum { ARENA_BYTES = 256 * 1024 * 1024 };
+
 static unsigned steps_to_skip(const struct options *options)
 {
     unsigned skip = 0;
@@ -98,6 +101,7 @@ int cmd_config(struct cli *cli)
 
     if (!check_flags(options, &err))
         return cli_fail(cli, &err);
+    arena_reserve(&cli->arena, ARENA_BYTES);
     json_use_arena(&cli->arena);
     struct compose_options with = {.skip = steps_to_skip(options),
                                    .variables = options->list_variables ? &variables : NULL,

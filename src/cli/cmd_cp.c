@@ -86,6 +86,19 @@ static bool fits(const struct cp_run *run, const json_t *instance, const char *s
            json_find_u64(instance, "number", 0) == options->index.value;
 }
 
+static bool has_service(const json_t *root, const char *name)
+{
+    size_t i;
+    const json_t *service;
+
+    json_array_foreach(json_object_get(root, "services"), i, service)
+    {
+        if (strcmp(json_find_text(service, "name", ""), name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool choose_targets(struct cp_run *run, const json_t *root, struct err *err)
 {
     const char *service = run->from.service != NULL ? run->from.service : run->to.service;
@@ -115,6 +128,9 @@ static bool choose_targets(struct cp_run *run, const json_t *root, struct err *e
                        "'%s' does not run, and its files are only together while it does: start it "
                        "first with 'ishizue start %s'",
                        stopped, service);
+    if (!has_service(root, service))
+        return err_set(err, ERR_NO_SERVICE, "there is no service '%s' in '%s'", service,
+                       run->system);
     return err_set(err, ERR_NOT_FOUND, "service '%s' of '%s' has no such instance", service,
                    run->system);
 }
@@ -276,13 +292,14 @@ static bool copy_one(struct cp_run *run, const struct target *target, struct err
     if (root_fd < 0 || (inward && !read_user(target, &how, err)))
         return false;
     if (is_stream(&run->to))
-        return become_archiver(run, root_fd, err);
+        return become_archiver(run, root_fd, err) || err_prefix(err, "%s", target->name);
     if (is_stream(&run->from))
-        return become_extractor(run, target, root_fd, err);
+        return become_extractor(run, target, root_fd, err) || err_prefix(err, "%s", target->name);
     const struct copy_end from = {inward ? -1 : root_fd, run->from.path};
     const struct copy_end to = {inward ? root_fd : -1, run->to.path};
     if (!copy_tree(&from, &to, &how, &result, err))
-        return err_prefix(err, "%s", target->name);
+        return err_prefix(err, "%s",
+                          result.is_source_at_fault == inward ? "this machine" : target->name);
     say_copied(run, target, &result);
     return true;
 }

@@ -25,6 +25,7 @@ static int run_here(struct cli *cli)
         .state_dir = cli->state_dir,
         .run_dir = cli->run_dir,
         .images_dir = cli->images_dir,
+        .handover_fd = cli->options.handover_fd.given ? (int)cli->options.handover_fd.value : -1,
         .ready_fd = cli->options.ready_fd.given ? (int)cli->options.ready_fd.value : -1,
     };
     return cli->programs->daemon(&options);
@@ -85,6 +86,8 @@ int cmd_daemon(struct cli *cli)
                 options->arguments.items[0]);
         return cli_fail(cli, &err);
     }
+    if (options->try_state != NULL)
+        return cli->programs->try_state(options->try_state, cli->images_dir);
     if (options->foreground || options->ready_fd.given)
         return run_here(cli);
     if (!daemon_ensure(cli, &err))

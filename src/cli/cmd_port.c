@@ -18,7 +18,7 @@ static const json_t *find_service(const json_t *system, const char *name, struct
         if (strcmp(json_find_text(service, "name", ""), name) == 0)
             return service;
     }
-    err_set(err, ERR_NOT_FOUND, "there is no service '%s' in '%s'", name,
+    err_set(err, ERR_NO_SERVICE, "there is no service '%s' in '%s'", name,
             json_find_text(system, "name", "?"));
     return NULL;
 }

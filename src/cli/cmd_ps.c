@@ -78,6 +78,36 @@ static bool is_asked_for(const struct cli *cli, const json_t *instance)
     return named && has_status(&cli->options, instance);
 }
 
+/* One of the file or of an instance: what left the file may still run. */
+static bool is_service(const json_t *system, const char *name)
+{
+    size_t i;
+    const json_t *member;
+
+    json_array_foreach(json_object_get(system, "services"), i, member)
+    {
+        if (strcmp(json_find_text(member, "name", ""), name) == 0)
+            return true;
+    }
+    json_array_foreach(json_object_get(system, "instances"), i, member)
+    {
+        if (strcmp(json_find_text(member, "service", ""), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool check_names(const struct cli *cli, const json_t *system, struct err *err)
+{
+    const struct compose_texts *names = &cli->options.arguments;
+
+    for (size_t i = 0; i < names->count; i++)
+        if (!is_service(system, names->items[i]))
+            return err_set(err, ERR_NO_SERVICE, "there is no service '%s' in '%s'", names->items[i],
+                           json_find_text(system, "name", "?"));
+    return true;
+}
+
 /* Drops what was not asked for. */
 static void choose_instances(const struct cli *cli, json_t *system)
 {
@@ -106,6 +136,18 @@ static void print_texts(struct cli *cli, const json_t *system, const char *key)
     cli_print(cli, buf_str(&out));
 }
 
+static void print_lines(struct cli *cli, const json_t *system)
+{
+    AUTO(json_unref) json_t *config = NULL;
+    AUTO(buf_done) struct buf out = {0};
+    const char *path = cli_operation_path(cli, json_find_text(system, "name", ""), "/config");
+    struct err ignored; /* a system that is just going has none */
+    bool known = cli_api_call(cli, "GET", path, NULL, &config, &ignored);
+
+    ps_format_lines(system, known ? config : NULL, clock_wall_ms(), &out);
+    cli_print(cli, buf_str(&out));
+}
+
 static void print_system(struct cli *cli, const json_t *system)
 {
     const char *format = cli->options.format;
@@ -116,8 +158,7 @@ static void print_system(struct cli *cli, const json_t *system)
     } else if (cli->options.list_services) {
         print_texts(cli, system, "service");
     } else if (format != NULL && strcmp(format, "json") == 0) {
-        ps_format_lines(system, clock_wall_ms(), &out);
-        cli_print(cli, buf_str(&out));
+        print_lines(cli, system);
     } else {
         ps_format_table(system, &cli->out, clock_wall_ms(), cli->options.arguments.count == 0,
                         &cli->arena, &out);
@@ -138,7 +179,8 @@ int cmd_ps(struct cli *cli)
         return status;
     if (cli->options.no_trunc)
         cli->out.width = 0;
-    if (!cli_api_call(cli, "GET", cli_operation_path(cli, name, ""), NULL, &system, &err))
+    if (!cli_api_call(cli, "GET", cli_operation_path(cli, name, ""), NULL, &system, &err) ||
+        !check_names(cli, system, &err))
         return cli_fail(cli, &err);
     choose_instances(cli, system);
     if (cli->options.json)

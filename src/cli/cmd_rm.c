@@ -112,7 +112,7 @@ static bool check_names(const struct cli *cli, const json_t *state, struct err *
             found |= strcmp(json_find_text(service, "name", ""), names->items[i]) == 0;
         }
         if (!found)
-            return err_set(err, ERR_NOT_FOUND, "there is no service '%s'", names->items[i]);
+            return err_set(err, ERR_NO_SERVICE, "there is no service '%s'", names->items[i]);
     }
     return true;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
+#include "cli/agree.h"
 #include "cli/cli.h"
 #include "cli/cli_api.h"
 #include "cli/cli_operation.h"
@@ -12,8 +12,6 @@
 #include "cli/running.h"
 #include "cli/text_width.h"
 #include "json/json.h"
-
-enum { ANSWER_BYTES = 16 };
 
 static bool read_number(const struct cli *cli, uint64_t *ret, struct err *err)
 {
@@ -54,15 +52,40 @@ static void print_plan(struct cli *cli, const json_t *diff)
     cli_print(cli, buf_str(&out));
 }
 
-/* Without a terminal nobody is asked: it is a script that says what it means. */
-static bool is_agreed(struct cli *cli)
+/* "web, worker": whose migrations cannot be taken back; empty: none. */
+static void add_irreversible(const json_t *diff, struct buf *ret)
 {
-    char answer[ANSWER_BYTES] = "";
+    size_t i;
+    const json_t *name;
 
-    if (cli->options.yes || cli->options.json || !isatty(STDIN_FILENO))
-        return true;
-    cli_print(cli, STR("Go back? [yN] "));
-    return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+    json_array_foreach(json_object_get(diff, "irreversible"), i, name)
+    {
+        if (ret->len > 0)
+            buf_add_text(ret, ", ");
+        text_clean(str_of(json_is_string(name) ? json_string_value(name) : "?"), false, ret);
+    }
+}
+
+/* On a terminal the question says it; without one a script has to. */
+static bool is_agreed(struct cli *cli, const json_t *diff)
+{
+    AUTO(buf_done) struct buf names = {0};
+    struct err err;
+
+    add_irreversible(diff, &names);
+    if (names.len == 0)
+        return agree_ask(cli, "Go back?");
+    if (cli->options.yes || (isatty(STDIN_FILENO) && !cli->options.json))
+        return agree_ask(cli, arena_printf(&cli->arena,
+                                           "A migration of %.400s cannot be taken back, and the "
+                                           "data stays as it is now. Go back?",
+                                           buf_text(&names)));
+    err_set(&err, ERR_DENIED,
+            "a migration of %.400s cannot be taken back, and the data stays as it is now: -y goes "
+            "back all the same",
+            buf_text(&names));
+    (void)cli_fail(cli, &err);
+    return false;
 }
 
 static int go_back(struct cli *cli, const char *system, uint64_t number)
@@ -109,9 +132,7 @@ int cmd_rollback(struct cli *cli)
         print_plan(cli, diff);
     if (cli->options.dry_run)
         return EXIT_OK;
-    if (!is_agreed(cli)) {
-        cli_print(cli, STR("nothing was changed\n"));
+    if (!is_agreed(cli, diff))
         return EXIT_FAILED;
-    }
     return go_back(cli, system, json_find_u64(diff, "to", 0));
 }

@@ -74,6 +74,41 @@ static const struct option_spec up_options[] = {
     {"watch", 'w', OPTION_FLAG, FIELD(watch), NULL, "refused: a changed file is taken over by 'ishizue up -d'", false, false},
 };
 
+static const struct option_spec deploy_options[] = {
+    CHOICE("strategy", 0, strategy, "auto|rolling|blue-green|canary|ab|recreate", "how, for every service it is about, whatever the file says"),
+    FLAG("build", 0, build, "accepted for Compose's sake: what changed is always built; build --no-cache builds again"),
+    FLAG("no-build", 0, no_build, "fail when something would have to be built"),
+    FLAG("quiet-build", 0, quiet_build, "without what the build steps print"),
+    FLAG("wait", 0, wait, "return when the old instances are gone, instead of when all traffic is at the new ones"),
+    FLAG("no-wait", 0, no_wait, "return as soon as the daemon has taken the work"),
+    NUMBER("wait-timeout", 0, wait_timeout_s, "SECONDS", "fail and go back when it takes longer; without it each service's own health check decides"),
+    FLAG("force-recreate", 0, force_recreate, "replace instances even when nothing changed"),
+    FLAG("no-deps", 0, no_deps, "leave out what the services named depend on"),
+    {"scale", 0, OPTION_TEXTS, FIELD(scale), "SERVICE=NUMBER", "run this many instances, whatever the file says; may be repeated", false, false},
+    FLAG("yes", 'y', yes, "do not show the plan and ask"),
+    {"detach", 'd', OPTION_FLAG, FIELD(detach), NULL, "accepted for the sake of 'up -d'", true, false},
+};
+
+static const struct option_spec promote_options[] = {
+    FLAG("all", 'a', all, "all steps that are left, at once"),
+    NUMBER("wait-timeout", 0, wait_timeout_s, "SECONDS", "fail and go back when it takes longer"),
+};
+
+static const struct option_spec abort_options[] = {
+    NUMBER("wait-timeout", 0, wait_timeout_s, "SECONDS", "fail when it takes longer"),
+};
+
+static const struct option_spec maintenance_options[] = {
+    {"page", 0, OPTION_TEXT, FIELD(page), "FILE", "what visitors see, an HTML file of at most 64 KiB", false, true},
+};
+
+static const struct option_spec cache_options[] = {
+    TEXT("path", 0, path, "PATH", "purge the answers for PATH, whatever their query unless PATH has one"),
+    TEXT("prefix", 0, prefix, "PATH", "purge the answers for everything that begins with PATH"),
+    TEXT("tag", 0, tag, "TAG", "purge the answers that name TAG in their header of tags"),
+    FLAG("all", 'a', all, "purge everything of the system"),
+};
+
 static const struct option_spec down_options[] = {
     FLAG("volumes", 'v', volumes, "remove named and anonymous volumes too: their data is lost"),
     FLAG("remove-orphans", 0, remove_orphans, "accepted for Compose's sake: everything of the system is always removed"),
@@ -298,6 +333,11 @@ static const struct option_spec run_options[] = {
     FLAG("remove-orphans", 0, remove_orphans, "accepted for Compose's sake"),
 };
 
+static const struct option_spec upgrade_options[] = {
+    NUMBER("drain", 0, drain_s, "SECONDS", "how long connections of the former edge may last; 600 when not given"),
+    FLAG("yes", 'y', yes, "do not ask"),
+};
+
 static const struct option_spec version_options[] = {
     CHOICE("format", 'f', format, "pretty|json", "how it is printed"),
     FLAG("short", 0, short_form, "only the number"),
@@ -314,6 +354,10 @@ static const struct option_spec check_options[] = {
 
 static const struct option_spec daemon_options_table[] = {
     FLAG("foreground", 0, foreground, "stay in this terminal or unit and log to standard error"),
+    {"handover-fd", 0, OPTION_NUMBER, FIELD(handover_fd), "NUMBER",
+     "descriptor of what the program left that this process was before", true, false},
+    {"try", 0, OPTION_TEXT, FIELD(try_state), "FILE",
+     "read this copy of a state, say what this program is, and end", true, false},
     {"ready-fd", 0, OPTION_NUMBER, FIELD(ready_fd), "NUMBER",
      "descriptor that gets one byte when the daemon answers", true, false},
 };
@@ -427,8 +471,8 @@ const struct command commands[] = {
      .words = WORDS_SERVICES, .words_min = 1, .words_max = 1},
     {.name = "restart", .arguments = "[SERVICE...]", .run = cmd_restart, OPTIONS(restart_options),
      .summary = "stop services and start them again",
-     .text = "Restarts all services, or those named, in the order of their dependencies, and returns "
-             "when they are ready. Nothing of a changed file is taken over: that is what up does.",
+     .text = "New instances of all services, or of those named, take over from the old ones when they are ready, so that no request is lost; "
+             "what cannot run twice is stopped first. Nothing of a changed file is taken over: that is what up and deploy do.",
      .example = "ishizue restart backend\trestart one service",
      .words = WORDS_SERVICES, .words_max = SIZE_MAX},
     {.name = "scale", .arguments = "SERVICE=NUMBER [SERVICE=NUMBER...]", .run = cmd_scale, OPTIONS(scale_options),
@@ -445,6 +489,47 @@ const struct command commands[] = {
      .example = "ishizue releases\twhat there is to go back to\n"
                 "ishizue releases diff 3\twhat has changed since release 3",
      .words = WORDS_OTHER, .words_max = 3},
+    {.name = "deploy", .arguments = "[SERVICE...]", .run = cmd_deploy, OPTIONS(deploy_options),
+     .summary = "bring the system to what the file says, step by step and watched",
+     .text = "Builds, migrates, starts the new instances beside the old ones, waits until they are healthy, moves the traffic as the service's "
+             "x-ishizue.deploy says, and lets the old ones finish what they have. A version that fails loses the traffic again and the old "
+             "release goes on: exit status 3. On a terminal the plan is shown and asked about first, unless -y is given.",
+     .example = "ishizue deploy\tas the file says\n"
+                "ishizue deploy --strategy canary backend\tone service, a part of the requests first\n"
+                "ishizue deploy --dry-run\tonly the plan",
+     .words = WORDS_SERVICES, .words_max = SIZE_MAX},
+    {.name = "promote", .arguments = "", .run = cmd_promote, OPTIONS(promote_options),
+     .summary = "let a rollout that waits go on",
+     .text = "The next step of a canary, the switch of a blue-green deploy that waits for it, or the end of an A/B test in favour of the new release. "
+             "While the old release is kept warm, it is let go.",
+     .example = "ishizue promote\tone step\n"
+                "ishizue promote --all\tto the end"},
+    {.name = "abort", .arguments = "", .run = cmd_abort, OPTIONS(abort_options),
+     .summary = "end a rollout and go back to the old release",
+     .text = "All traffic goes to the old release, at once while its instances are there, and the new instances end. Works as long as the rollout is not done; "
+             "after that it is 'ishizue rollback'.",
+     .example = "ishizue abort\tfrom whatever step it is at"},
+    {.name = "rollout", .arguments = "", .run = cmd_rollout,
+     .summary = "show how far a deploy is",
+     .text = "The state of the rollout that is under way, or of the last one: its step, the share of the new release, requests, failures and "
+             "times of both releases, and each service.",
+     .example = "ishizue rollout\twhat the gate sees\n"
+                "ishizue rollout --json\tfor a program"},
+    {.name = "maintenance", .arguments = "on|off|status", .run = cmd_maintenance, OPTIONS(maintenance_options),
+     .summary = "answer visitors with a page instead of the services",
+     .text = "The edge answers every request with status 503, the page and Retry-After, until maintenance is off. The services run on, and so do "
+             "their health checks. It outlasts the daemon and the machine.",
+     .example = "ishizue maintenance on --page closed.html\tuntil off\n"
+                "ishizue maintenance status\twhich of the two",
+     .words = WORDS_OTHER, .words_min = 1, .words_max = 1},
+    {.name = "cache", .arguments = "[purge]", .run = cmd_cache, OPTIONS(cache_options),
+     .summary = "show what the edge keeps of answers, or throw it away",
+     .text = "Routes with 'cache' keep answers of their service. Without a word: how many, and how often they were of use. purge throws away those of "
+             "one path, of all paths that begin alike, of one tag, or all of the system; the next request goes to the service.",
+     .example = "ishizue cache\thow full, how useful\n"
+                "ishizue cache purge --path /products\tafter the prices changed\n"
+                "ishizue cache purge --all\teverything of this system",
+     .words = WORDS_OTHER, .words_max = 1},
     {.name = "rollback", .arguments = "[NUMBER]", .run = cmd_rollback, OPTIONS(rollback_options),
      .summary = "go back to an earlier release",
      .text = "Brings back the configuration, the built trees and the contents of secrets of a release: the last one before the current that was "
@@ -561,6 +646,16 @@ const struct command commands[] = {
                 "ishizue daemon --foreground\tfrom a service manager\n"
                 "ishizue daemon stop\tend it; the services go on",
      .words = WORDS_OTHER, .words_max = 1},
+    {.name = "upgrade", .arguments = "[PROGRAM]", .run = cmd_upgrade, OPTIONS(upgrade_options),
+     .summary = "replace what runs by another version of this program, without a pause",
+     .text = "PROGRAM, or the program this command is run from, takes the place of the one that runs, also of an "
+             "older version. Services are not touched and no connection is lost: the daemon stays the same process, "
+             "a new edge accepts, and the former one finishes what it has. The new program is tried on a copy of the "
+             "state first; when it does not come up, the former one goes on. It is kept as PROGRAM.previous.",
+     .example = "ishizue upgrade ./build/ishizue\tto this build\n"
+                "ishizue upgrade --dry-run ./ishizue\twould it work?\n"
+                "ishizue upgrade -y /usr/local/bin/ishizue.previous\tback",
+     .words = WORDS_OTHER, .words_max = 1},
     {.name = "version", .arguments = "", .run = cmd_version, OPTIONS(version_options),
      .summary = "show the version",
      .text = "The version of this program and, when a daemon runs, of the daemon.",
@@ -613,7 +708,7 @@ static const struct {
     const char *word;
     const char *command;
 } nearest[] = {
-    {"deploy", "up"},      {"apply", "up"},        {"destroy", "down"},    {"remove", "down"},     {"status", "ps"},
+    {"apply", "up"},       {"redeploy", "deploy"},        {"destroy", "down"},    {"remove", "down"},     {"status", "ps"},
     
     {"list", "ls"},        {"systems", "ls"},      {"log", "logs"},        
     {"sh", "exec"},        {"shell", "exec"},      {"resume", "unpause"},

@@ -25,6 +25,13 @@ struct copy {
     char *piece; /* PIECE_BYTES */
 };
 
+/* Of errno, about what is read. */
+static bool fail_at_source(struct copy *copy, const char *verb, const char *name, struct err *err)
+{
+    copy->result->is_source_at_fault = true;
+    return err_sys(err, "cannot %s '%s'", verb, name);
+}
+
 /* ---- the two ends ---- */
 
 static int open_path(const struct copy_end *end, const char *path, int flags)
@@ -105,7 +112,7 @@ static bool copy_bytes(struct copy *copy, int from, int to, const char *name, st
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return err_sys(err, "cannot read '%s'", name);
+            return fail_at_source(copy, "read", name, err);
         if (got == 0)
             return true;
         if (!file_write_fd(to, str_from(copy->piece, (size_t)got), err))
@@ -164,7 +171,7 @@ static bool copy_link(struct copy *copy, int fd, const char *from_name, const st
     ssize_t len = readlinkat(fd, from_name, target, sizeof target - 1);
 
     if (len < 0)
-        return err_sys(err, "cannot read the link '%s'", name);
+        return fail_at_source(copy, "read the link", name, err);
     target[len] = '\0';
     if (unlinkat(folder, name, 0) != 0 && errno != ENOENT)
         return err_sys(err, "cannot replace '%s' by a link", name);
@@ -222,13 +229,13 @@ static bool copy_entry(struct copy *copy, int from, const char *name, int to, un
     AUTO(fd_close) int fd = -1;
 
     if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT || err_sys(err, "cannot look at '%s'", name);
+        return errno == ENOENT || fail_at_source(copy, "look at", name, err);
     if (S_ISLNK(st.st_mode))
         return copy_link(copy, from, name, &st, to, name, err);
     if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
         fd = openat(from, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) != 0)
-            return err_sys(err, "cannot open '%s'", name);
+            return fail_at_source(copy, "open", name, err);
     }
     if (S_ISREG(st.st_mode))
         return copy_file(copy, fd, &st, to, name, err);
@@ -248,7 +255,7 @@ static bool copy_content(struct copy *copy, int from, int to, unsigned depth, st
     int fd = fcntl(from, F_DUPFD_CLOEXEC, 0);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (dir == NULL) {
-        err_sys(err, "cannot read a folder");
+        (void)fail_at_source(copy, "read the folder", ".", err);
         fd_close(fd);
         return false;
     }
@@ -313,7 +320,7 @@ static bool copy_source(struct copy *copy, const struct source *source, int fold
         return copy_link(copy, source->fd, "", &source->st, folder, name, err);
     fd = reopen(source->fd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return err_sys(err, "cannot open '%s'", source->name);
+        return fail_at_source(copy, "open", source->name, err);
     if (S_ISREG(source->st.st_mode))
         return copy_file(copy, fd, &source->st, folder, name, err);
     return copy_folder(copy, fd, &source->st, folder, name, 0, err);
@@ -330,7 +337,7 @@ static bool copy_into_folder(struct copy *copy, const struct source *source, int
         return copy_source(copy, source, to, source->name, err);
     AUTO(fd_close) int from = reopen(source->fd, O_RDONLY | O_DIRECTORY);
     if (from < 0)
-        return err_sys(err, "cannot open '%s'", source->name);
+        return fail_at_source(copy, "open", source->name, err);
     copy->result->folders++;
     return copy_content(copy, from, to, 0, err);
 }
@@ -343,10 +350,12 @@ static bool copy_over_file(struct copy *copy, const struct source *source, int t
         return err_set(err, ERR_INVALID, "'%s' is no folder: a folder cannot take its place", path);
     if (!S_ISREG(source->st.st_mode))
         return err_set(err, ERR_EXISTS, "'%s' is there: a link does not replace it", path);
-    AUTO(fd_close) int to = reopen(target, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_TRUNC);
     AUTO(fd_close) int from = reopen(source->fd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    if (to < 0 || from < 0)
-        return err_sys(err, "cannot open '%s'", to < 0 ? path : source->name);
+    if (from < 0)
+        return fail_at_source(copy, "open", source->name, err);
+    AUTO(fd_close) int to = reopen(target, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_TRUNC);
+    if (to < 0)
+        return err_sys(err, "cannot open '%s'", path);
     copy->result->files++;
     return copy_bytes(copy, from, to, path, err) && set_facts(copy, to, &source->st, path, err);
 }
@@ -376,8 +385,10 @@ bool copy_tree(const struct copy_end *from, const struct copy_end *to,
     struct stat st;
 
     *ret = (struct copy_result){0};
-    if (!source_open(from, options->follow_first, &source, err))
+    if (!source_open(from, options->follow_first, &source, err)) {
+        ret->is_source_at_fault = true;
         return false;
+    }
     AUTO(fd_close) int target = open_path(to, to->path, O_PATH);
     if (target < 0 && errno != ENOENT)
         return err_sys(err, "cannot open '%s'", to->path);

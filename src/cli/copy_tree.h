@@ -33,7 +33,8 @@ struct copy_result {
     uint64_t files; /* links too */
     uint64_t folders;
     uint64_t bytes;
-    uint64_t left_out; /* sockets, devices, pipes, and the kernel's own file systems */
+    uint64_t left_out;       /* sockets, devices, pipes, and the kernel's own file systems */
+    bool is_source_at_fault; /* after a failure: the error is about <from>, else about <to> */
 };
 
 /* On failure <ret> says what was copied before. The error names the path. */

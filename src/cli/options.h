@@ -111,6 +111,8 @@ struct options {
     struct options_number timeout_s;
     struct options_number index;
     struct options_number ready_fd;
+    struct options_number handover_fd;
+    struct options_number drain_s; /* upgrade */
     struct options_number channel_fd;
     struct options_number workers;
     struct options_number uid;
@@ -125,6 +127,12 @@ struct options {
     const char *user;
     const char *working_dir;
     const char *protocol;
+    const char *strategy;    /* deploy */
+    const char *try_state;   /* daemon */
+    const char *page;        /* maintenance */
+    const char *path;        /* cache purge, as are the next two */
+    const char *prefix;
+    const char *tag;
     const char *message;     /* lock */
     const char *signal;      /* kill */
     const char *name;        /* run */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/progress.h"
+#include "cli/rollout_format.h"
 #include "cli/text_width.h"
 #include "json/json.h"
 
@@ -14,6 +15,7 @@ enum {
     TIME_WIDTH = 8,
     TEXT_MAX = 400,
 };
+#define PLAIN_FIGURES_NS (10 * NS_PER_SECOND)
 
 struct progress_service {
     const char *name;
@@ -92,6 +94,7 @@ void progress_done(struct progress *progress)
     map_done(&progress->by_name);
     live_done(&progress->live);
     json_decref(progress->result);
+    json_decref(progress->rollout);
     arena_done(&progress->arena);
 }
 
@@ -259,6 +262,45 @@ static void take_warning(struct progress *progress, const json_t *line, struct b
     buf_add_char(ret, '\n');
 }
 
+/* Figures come every two seconds: a log wants them less often. */
+static bool is_worth_a_line(const struct progress *progress, const json_t *line, uint64_t now_ns)
+{
+    const json_t *last = progress->rollout;
+
+    return last == NULL || now_ns >= progress->rollout_ns + PLAIN_FIGURES_NS ||
+           strcmp(json_find_text(last, "state", ""), json_find_text(line, "state", "")) != 0 ||
+           json_find_u64(last, "step", 0) != json_find_u64(line, "step", 0) ||
+           json_find_u64(last, "share", 0) != json_find_u64(line, "share", 0);
+}
+
+static void take_rollout(struct progress *progress, const json_t *line, uint64_t now_ns,
+                         struct buf *ret)
+{
+    bool shown = progress->mode == PROGRESS_PLAIN && is_worth_a_line(progress, line, now_ns);
+
+    json_decref(progress->rollout);
+    progress->rollout = json_deep_copy(line);
+    if (!shown)
+        return;
+    progress->rollout_ns = now_ns;
+    buf_add_char(ret, ' ');
+    rollout_format_line(line, clock_wall_ms(), progress->term, ret);
+    drop_blanks(ret);
+    buf_add_char(ret, '\n');
+    rollout_format_figures(line, "   ", ret);
+}
+
+static void add_rollout(const struct progress *progress, struct buf *ret)
+{
+    if (progress->rollout == NULL)
+        return;
+    buf_add_char(ret, ' ');
+    rollout_format_line(progress->rollout, clock_wall_ms(), progress->term, ret);
+    drop_blanks(ret);
+    buf_add_char(ret, '\n');
+    rollout_format_figures(progress->rollout, "   ", ret);
+}
+
 static size_t count_final(const struct progress *progress)
 {
     size_t count = 0;
@@ -277,7 +319,9 @@ static void add_head(const struct progress *progress, uint64_t now_ns, struct bu
         [PROGRESS_START] = "Starting",        [PROGRESS_STOP] = "Stopping",
         [PROGRESS_RM] = "Removing",           [PROGRESS_PAUSE] = "Pausing",
         [PROGRESS_UNPAUSE] = "Letting go on", [PROGRESS_RUN] = "Preparing",
-        [PROGRESS_ROLLBACK] = "Rolling back", [PROGRESS_SCALE] = "Scaling"};
+        [PROGRESS_ROLLBACK] = "Rolling back", [PROGRESS_SCALE] = "Scaling",
+        [PROGRESS_DEPLOY] = "Deploying",      [PROGRESS_PROMOTE] = "Promoting",
+        [PROGRESS_ABORT] = "Aborting"};
     AUTO(buf_done) struct buf text = {0};
 
     buf_addf(&text, "%s %s", verbs[progress->kind], progress->system);
@@ -317,6 +361,7 @@ static void draw(struct progress *progress, uint64_t now_ns, bool with_head, str
         add_head(progress, now_ns, &lines);
     for (size_t i = 0; i < progress->services.len; i++)
         add_service_line(progress, progress->services.ptr[i], now_ns, &lines);
+    add_rollout(progress, &lines);
     live_draw(&progress->live, progress->term, buf_str(&lines), ret);
 }
 
@@ -336,6 +381,8 @@ void progress_feed(struct progress *progress, struct str raw, const json_t *line
         take_step(progress, line, now_ns, ret);
     else if (strcmp(event, "output") == 0 && progress->mode != PROGRESS_QUIET)
         take_output(progress, line, ret);
+    else if (strcmp(event, "rollout") == 0)
+        take_rollout(progress, line, now_ns, ret);
     else if (strcmp(event, "warning") == 0)
         take_warning(progress, line, ret);
     draw(progress, now_ns, true, ret);

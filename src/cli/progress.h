@@ -35,7 +35,10 @@ enum progress_kind {
     PROGRESS_UNPAUSE,
     PROGRESS_RUN,
     PROGRESS_ROLLBACK,
-    PROGRESS_SCALE
+    PROGRESS_SCALE,
+    PROGRESS_DEPLOY,
+    PROGRESS_PROMOTE,
+    PROGRESS_ABORT
 };
 
 struct progress_service;
@@ -51,7 +54,9 @@ struct progress {
     size_t name_width;
     uint64_t start_ns;
     struct live live;
-    json_t *result; /* the result line; NULL until it came */
+    json_t *result;      /* the result line; NULL until it came */
+    json_t *rollout;     /* the last line about the rollout; NULL: there is none */
+    uint64_t rollout_ns; /* when it was last written plain */
 };
 
 /* <system> and <term> are the caller's and stay. */

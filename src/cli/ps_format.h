@@ -15,8 +15,9 @@
 void ps_format_table(const json_t *system, const struct term *term, int64_t now_ms, bool with_edge,
                      struct arena *arena, struct buf *ret);
 
-/* One JSON object an instance and line, with the keys of Docker Compose. */
-void ps_format_lines(const json_t *system, int64_t now_ms, struct buf *ret);
+/* One JSON object an instance and line, with the keys of Docker Compose. <config> is the resolved
+ * project, for labels, networks and mounts; NULL: they are empty. */
+void ps_format_lines(const json_t *system, const json_t *config, int64_t now_ms, struct buf *ret);
 
 /* Docker's word for the state of an instance: "created", "running", "paused", "restarting" or
  * "exited". */

@@ -70,6 +70,7 @@ static const struct text_table_column release_columns[] = {
     {.header = "RELEASE", .right = true},
     {.header = "AGE", .drops = 1},
     {.header = "STATE"},
+    {.header = "SIZE", .right = true, .drops = 4, .optional = true},
     {.header = "BY", .drops = 3, .optional = true},
     {.header = "COMMIT", .drops = 2, .optional = true},
     {.header = "COMMAND"},
@@ -108,6 +109,9 @@ void releases_format_table(const json_t *answer, const struct term *term, int64_
         release_format_age(now_ms - (int64_t)json_find_u64(release, "created_ms", 0), &text);
         add_cell(&table, arena, &text);
         text_table_add(&table, style_of(state), arena_text(arena, state));
+        if (json_find_u64(release, "bytes", 0) > 0)
+            size_format_binary(json_find_u64(release, "bytes", 0), &text);
+        add_cell(&table, arena, &text);
         looking_add_cell(&table, arena, json_find_text(release, "user", ""));
         format_commit(release, &text);
         add_cell(&table, arena, &text);

@@ -94,6 +94,20 @@ static void set_ports(const struct options *options, json_t *into)
     (void)json_object_set_new(into, "ports", ports);
 }
 
+/* Names are given to the one user; what is known by number or power cannot be had. */
+static void warn_of_user(struct cli *cli, const char *user)
+{
+    struct str rest = str_of(user);
+    struct str name = str_cut(&rest, ':');
+
+    if (!str_is(name, "root") && (name.len == 0 || name.ptr[0] < '0' || name.ptr[0] > '9'))
+        return;
+    cli_warn(cli, arena_printf(&cli->arena,
+                               "'%.80s' stands for the one unprivileged user that everything in an "
+                               "instance runs as",
+                               user));
+}
+
 json_t *run_overrides_make(struct cli *cli, const json_t *service, bool tty, struct err *err)
 {
     const struct options *options = &cli->options;
@@ -113,8 +127,10 @@ json_t *run_overrides_make(struct cli *cli, const json_t *service, bool tty, str
     set_command(options, into);
     add_lists(options, service, into);
     set_ports(options, into);
-    if (options->user != NULL)
+    if (options->user != NULL) {
+        warn_of_user(cli, options->user);
         (void)json_object_set_new(into, "user", json_from_bytes(str_of(options->user)));
+    }
     if (options->working_dir != NULL)
         (void)json_object_set_new(into, "working_dir",
                                   json_from_bytes(str_of(options->working_dir)));

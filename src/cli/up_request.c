@@ -59,9 +59,21 @@ static json_t *list_texts(const struct compose_texts *texts)
     return list;
 }
 
+/* Places are told from where the caller stands; who lists systems stands elsewhere. */
+static const char *absolute(const char *file, const char *folder, struct buf *ret)
+{
+    buf_clear(ret);
+    if (file[0] != '/' && file[0] != '(' && folder != NULL)
+        buf_addf(ret, "%s/", strcmp(folder, "/") == 0 ? "" : folder);
+    buf_add_text(ret, file);
+    return buf_text(ret);
+}
+
 /* The files the model was read from, as far as its places tell; for `ls`. */
 static json_t *list_files(const struct compose *compose)
 {
+    AUTO(free) char *folder = getcwd(NULL, 0);
+    AUTO(buf_done) struct buf path = {0};
     json_t *list = json_array();
 
     for (size_t i = 0; i < compose->service_count; i++) {
@@ -72,6 +84,7 @@ static json_t *list_files(const struct compose *compose)
 
         if (file == NULL)
             continue;
+        file = absolute(file, folder, &path);
         json_array_foreach(list, k, item) known |= strcmp(json_string_value(item), file) == 0;
         if (!known)
             json_array_append_new(list, json_from_bytes(str_of(file)));

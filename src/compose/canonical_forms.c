@@ -289,20 +289,39 @@ struct yaml_node *canonical_resource(struct load *load, const struct path *path,
     return node;
 }
 
-/* tls: auto | off | {certificate, key}. YAML has no boolean `off`, but people write false. */
+/* <ret_files> counts the known ones. */
+static bool has_files_only(const struct yaml_node *map, size_t *ret_files)
+{
+    static const char *const keys[] = {"certificate", "key", "ocsp", "client_ca"};
+
+    *ret_files = 0;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct yaml_node *file = yaml_find(map, keys[i]);
+        if (file != NULL && (file->kind != YAML_SCALAR || yaml_is_null(file)))
+            return false;
+        *ret_files += file != NULL;
+    }
+    return *ret_files == map->count;
+}
+
+/* tls: auto | off | {certificate, key, ocsp, client_ca}: ocsp goes with the two before it,
+ * client_ca stands alone too. YAML has no boolean `off`, but people write false. */
 struct yaml_node *canonical_tls(struct load *load, const struct path *path, struct yaml_node *node)
 {
     const struct yaml_node *certificate = yaml_find(node, "certificate");
     const struct yaml_node *key = yaml_find(node, "key");
+    size_t files;
 
     if (node->kind == YAML_SCALAR &&
         (strcmp(node->text, "auto") == 0 || strcmp(node->text, "off") == 0))
         return node;
     if (node->kind == YAML_SCALAR && strcmp(node->text, "false") == 0)
         return yaml_new_text(load->arena, "off", node);
-    if (node->kind == YAML_MAP && node->count == 2 && certificate != NULL && key != NULL &&
-        certificate->kind == YAML_SCALAR && key->kind == YAML_SCALAR)
+    if (node->kind == YAML_MAP && has_files_only(node, &files) && files > 0 &&
+        (certificate != NULL) == (key != NULL) &&
+        (certificate != NULL || yaml_find(node, "ocsp") == NULL))
         return node;
-    load_error(load, node, path, NULL, "must be auto, off or {certificate: FILE, key: FILE}");
+    load_error(load, node, path, "ocsp: FILE and client_ca: FILE may stand beside them",
+               "must be auto, off or {certificate: FILE, key: FILE}");
     return NULL;
 }

@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include "compose/decode.h"
+#include "compose/decode_deploy.h"
 #include "compose/decode_service.h"
 #include "compose/decode_value.h"
 
@@ -80,6 +81,8 @@ static void decode_container(struct load *load, const struct path *path,
     ret->healthcheck = decode_healthcheck(load, yaml_find(node, "healthcheck"));
     decode_restart(load, path, node, ret);
     ret->restart_policy = decode_restart_policy(load, path, yaml_find(node, "deploy"));
+    ret->update = decode_update(load, path, yaml_find(node, "deploy"), "update_config");
+    ret->rollback = decode_update(load, path, yaml_find(node, "deploy"), "rollback_config");
     decode_names(load, path, node, ret);
     ret->profiles = value_texts(load->arena, node, "profiles");
     decode_limits(load, path, node, ret);
@@ -189,6 +192,8 @@ struct compose *decode(struct load *load, const struct yaml_node *root)
     compose->secrets = decode_file_sources(load, root, "secrets", &compose->secret_count);
     compose->configs = decode_file_sources(load, root, "configs", &compose->config_count);
     compose->x = decode_x_top(load, compose, yaml_find(root, "x-ishizue"));
+    for (size_t i = 0; i < compose->service_count; i++)
+        decode_inherit_deploy(&compose->services[i].x.deploy, &compose->x.deploy);
     return compose;
 }
 

@@ -16,6 +16,23 @@ static uint16_t first_port(const struct compose_service *service)
     return service->port_count > 0 ? service->ports[0].target : 0;
 }
 
+/* "h2c://" or `protocol` say that the service is asked by HTTP/2; <rest> goes behind it. */
+static bool decode_protocol(struct load *load, const struct path *path,
+                            const struct yaml_node *node, struct str *rest)
+{
+    const char *protocol = value_text(node, "protocol");
+    const struct str prefix = STR("h2c://");
+    const struct path here = {path, "protocol", 0};
+
+    if (!str_starts(*rest, prefix))
+        return protocol != NULL && strcmp(protocol, "h2c") == 0;
+    *rest = str_sub(*rest, prefix.len, rest->len);
+    if (protocol != NULL && strcmp(protocol, "h2c") != 0)
+        load_error(load, yaml_find(node, "protocol"), &here, "remove one of them",
+                   "'to' says h2c and 'protocol' says %.20s", protocol);
+    return true;
+}
+
 /* "backend:8000", or "backend" when the service says which port it has. */
 static void decode_to(struct load *load, const struct path *path, const struct compose *compose,
                       const struct yaml_node *node, struct compose_route *ret)
@@ -27,6 +44,7 @@ static void decode_to(struct load *load, const struct path *path, const struct c
 
     if (to == NULL)
         return;
+    ret->is_h2c = decode_protocol(load, path, node, &rest);
     ret->service = arena_str(load->arena, str_cut(&rest, ':'));
     const struct compose_service *service = compose_find_service(compose, ret->service);
     if (service == NULL) {
@@ -34,6 +52,10 @@ static void decode_to(struct load *load, const struct path *path, const struct c
                    "there is no service '%.80s'", ret->service);
         return;
     }
+    if (ret->is_h2c && service->x.send_proxy != 0)
+        load_error(load, yaml_find(node, "to"), &here,
+                   "remove it: one connection has the requests of many clients",
+                   "service '%.80s' has send_proxy, which HTTP/2 cannot have", ret->service);
     bool has_port =
         rest.ptr != NULL ? str_to_u64(rest, 65535, &port) : (port = first_port(service)) != 0;
     if (!has_port || port == 0)
@@ -50,11 +72,15 @@ static void decode_route(struct load *load, const struct path *path, const struc
     ret->place = value_place(node);
     ret->host = value_text(node, "host");
     ret->path = value_text(node, "path");
-    ret->redirect = value_text(node, "redirect");
+    ret->redirect = value_text(yaml_find(node, "redirect"), "to");
     ret->cache_control = value_text(node, "cache_control");
     if (files != NULL)
         ret->files = path_absolute(load, load->project_dir, files);
+    ret->rules = decode_route_rules(load, path, node);
+    ret->limits = decode_route_limits(load, path, node);
     decode_to(load, path, compose, node, ret);
+    ret->balance = decode_route_balance(load, path, node);
+    ret->cache = decode_route_cache(load, path, node);
     if (ret->path == NULL)
         ret->path = "/";
     if (ret->path[0] != '/')

@@ -8,7 +8,25 @@
 #include "compose/decode.h"
 #include "compose/model.h"
 
+struct compose_access_log;
 struct yaml_node;
+
+/* decode_route_balance.c */
+const struct compose_balance *decode_route_balance(struct load *load, const struct path *path,
+                                                   const struct yaml_node *node);
+
+/* decode_route_cache.c */
+const struct compose_cache *decode_route_cache(struct load *load, const struct path *path,
+                                               const struct yaml_node *node);
 
 void decode_routes(struct load *load, const struct path *path, const struct compose *compose,
                    const struct yaml_node *map, struct compose_x *ret);
+
+const struct compose_limits *decode_route_limits(struct load *load, const struct path *path,
+                                                 const struct yaml_node *node);
+
+/* decode_route_rules.c; <edge> is x-ishizue.edge. */
+const struct compose_rules *decode_route_rules(struct load *load, const struct path *path,
+                                               const struct yaml_node *node);
+const struct compose_access_log *decode_access_log(struct load *load, const struct path *path,
+                                                   const struct yaml_node *edge);

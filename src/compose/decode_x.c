@@ -5,8 +5,12 @@
 
 #include "compose/canonical.h"
 #include "compose/decode.h"
+#include "compose/decode_deploy.h"
+#include "compose/decode_edge.h"
+#include "compose/decode_releases.h"
 #include "compose/decode_route.h"
 #include "compose/decode_value.h"
+#include "compose/model_limits.h"
 
 static uint16_t decode_port(struct load *load, const struct path *path, const struct yaml_node *map,
                             const char *key, uint16_t otherwise)
@@ -39,9 +43,14 @@ struct compose_x_service decode_x_service(struct load *load, const struct path *
     const struct yaml_node *host = yaml_find(map, "host");
     const struct yaml_node *health = yaml_find(map, "health");
     const struct path health_path = {path, "health", 0};
+    const struct path deploy_path = {path, "deploy", 0};
 
     x.provided_by_edge = value_text(map, "provided_by") != NULL;
-    x.migrate = value_text(map, "migrate");
+    x.migrate = value_text(yaml_find(map, "migrate"), "command");
+    x.migrate_irreversible = !value_bool(yaml_find(map, "migrate"), "reversible", true);
+    x.deploy = decode_x_deploy(load, &deploy_path, yaml_find(map, "deploy"));
+    if (value_text(map, "send_proxy") != NULL)
+        x.send_proxy = strcmp(value_text(map, "send_proxy"), "v1") == 0 ? 1 : 2;
     x.keep_unhealthy = !value_bool(map, "restart_unhealthy", true);
     x.host.present = !yaml_is_null(host);
     x.host.workdir = value_text(host, "workdir");
@@ -67,7 +76,14 @@ struct compose_x_service decode_x_service(struct load *load, const struct path *
     x.health.timeout_ms = value_ms(health, "timeout", 5000);
     x.health.start_period_ms = value_ms(health, "start_period", 60000);
     x.health.retries = (uint32_t)MIN(value_u64(health, "retries", 3), UINT32_MAX);
+    x.health.rise = (uint32_t)MIN(value_u64(health, "rise", 1), UINT32_MAX);
     return x;
+}
+
+static const char *decode_file(struct load *load, const struct yaml_node *map, const char *key)
+{
+    const char *text = value_text(map, key);
+    return text == NULL ? NULL : path_absolute(load, load->project_dir, text);
 }
 
 static void decode_tls(struct load *load, const struct yaml_node *map, struct compose_x *ret)
@@ -80,10 +96,28 @@ static void decode_tls(struct load *load, const struct yaml_node *map, struct co
         ret->tls = strcmp(tls->text, "off") == 0 ? TLS_OFF : TLS_AUTO;
         return;
     }
-    ret->tls = TLS_FILES;
-    ret->tls_certificate =
-        path_absolute(load, load->project_dir, yaml_find(tls, "certificate")->text);
-    ret->tls_key = path_absolute(load, load->project_dir, yaml_find(tls, "key")->text);
+    ret->tls_certificate = decode_file(load, tls, "certificate");
+    ret->tls_key = decode_file(load, tls, "key");
+    ret->tls_ocsp = decode_file(load, tls, "ocsp");
+    ret->tls_client_ca = decode_file(load, tls, "client_ca");
+    if (ret->tls_certificate != NULL)
+        ret->tls = TLS_FILES;
+}
+
+/* Nobody could ever show a certificate. */
+static void check_client_ca(struct load *load, const struct path *path, const struct yaml_node *map,
+                            const struct compose_x *x)
+{
+    const struct path routes = {path, "routes", 0};
+
+    for (size_t i = 0; i < x->route_count && x->tls_client_ca == NULL; i++) {
+        const struct path here = {&routes, NULL, i};
+        const struct yaml_node *route = yaml_find(map, "routes")->items[i].node;
+        if (x->routes[i].limits != NULL && x->routes[i].limits->client_certificate != NULL)
+            load_error(load, yaml_find(route, "client_certificate"), &here,
+                       "write x-ishizue.tls: {client_ca: FILE}",
+                       "client_certificate needs the authority that signs them");
+    }
 }
 
 struct compose_x decode_x_top(struct load *load, const struct compose *compose,
@@ -91,6 +125,7 @@ struct compose_x decode_x_top(struct load *load, const struct compose *compose,
 {
     const struct path path = {NULL, "x-ishizue", 0};
     const struct path listen_path = {&path, "listen", 0};
+    const struct path deploy_path = {&path, "deploy", 0};
     const struct yaml_node *map = checked_copy(load, &path, &schema_x_top, node);
     const struct yaml_node *listen = yaml_find(map, "listen");
     struct compose_x x = {.runtime = value_text(map, "runtime"),
@@ -102,6 +137,10 @@ struct compose_x decode_x_top(struct load *load, const struct compose *compose,
     x.http_port = decode_port(load, &listen_path, listen, "http", 80);
     x.https_port = decode_port(load, &listen_path, listen, "https", 443);
     decode_tls(load, map, &x);
+    x.edge = decode_edge(load, &path, yaml_find(map, "edge"));
+    x.releases = decode_releases(load, &path, yaml_find(map, "releases"));
+    x.deploy = decode_x_deploy(load, &deploy_path, yaml_find(map, "deploy"));
     decode_routes(load, &path, compose, map, &x);
+    check_client_ca(load, &path, map, &x);
     return x;
 }

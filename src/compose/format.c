@@ -111,9 +111,10 @@ static json_t *node_json(const struct yaml_node *node)
     json_t *json = node->kind == YAML_MAP ? json_object() : json_array();
     for (size_t i = 0; i < node->count; i++) {
         json_t *member = node_json(node->items[i].node);
-        int failed = node->kind == YAML_MAP ? json_object_set_new(json, node->items[i].key, member)
-                                            : json_array_append_new(json, member);
-        assert(failed == 0); /* keys are UTF-8: the parser checked */
+        int failed = node->kind == YAML_MAP /* keys are UTF-8: the parser checked */
+                         ? json_object_set_new_nocheck(json, node->items[i].key, member)
+                         : json_array_append_new(json, member);
+        assert(failed == 0);
     }
     return json;
 }

@@ -202,8 +202,11 @@ struct compose_isolation {
     uint32_t umask;
 };
 
+#include "compose/model_deploy.h"
+
 /* services.*.x-ishizue */
 struct compose_x_service {
+    uint8_t send_proxy; /* version of the PROXY protocol that it is told; 0: none */
     bool
         provided_by_edge; /* `provided_by: edge`: not started; its published ports are the edge's */
     struct {
@@ -224,8 +227,11 @@ struct compose_x_service {
         uint64_t timeout_ms;      /* default 5 s */
         uint64_t start_period_ms; /* default 60 s */
         uint32_t retries;         /* default 3 */
+        uint32_t rise;            /* default 1 */
     } health;
     const char *migrate; /* shell command; NULL: none */
+    bool migrate_irreversible;
+    struct compose_x_deploy deploy;
     bool keep_unhealthy; /* `restart_unhealthy: false` */
 };
 
@@ -275,6 +281,8 @@ struct compose_service {
     const char *pull_policy;
     const char *platform;
     struct compose_restart_policy restart_policy;
+    struct compose_update update;   /* deploy.update_config */
+    struct compose_update rollback; /* deploy.rollback_config */
     struct compose_file_mount *secrets;
     size_t secret_count;
     struct compose_file_mount *configs;
@@ -331,6 +339,7 @@ struct compose_file_source {
 
 struct compose_balance; /* model_balance.h, and so on */
 struct compose_limits;
+struct compose_edge;
 struct compose_rules;
 struct compose_cache;
 
@@ -340,6 +349,7 @@ struct compose_route {
     const char *path; /* prefix; "/" at least */
     const char *service;
     uint16_t port;     /* with service */
+    bool is_h2c;       /* it is asked by HTTP/2 */
     const char *files; /* absolute folder */
     const char *redirect;
     const char *cache_control;             /* NULL: as the upstream says */
@@ -352,17 +362,28 @@ struct compose_route {
 
 enum compose_tls { TLS_AUTO, TLS_OFF, TLS_FILES };
 
+/* Releases that stay stored, beside the running one and the one before it. */
+struct compose_releases {
+    uint32_t keep;       /* default 10 */
+    uint64_t disk_bytes; /* most that their built trees take; 0: no limit */
+};
+
 struct compose_x {
     const char *runtime; /* "auto", "host", ... ; default "auto" */
     const char *domain;  /* NULL: none */
     enum compose_tls tls;
     const char *tls_certificate; /* TLS_FILES: absolute paths */
     const char *tls_key;
+    const char *tls_ocsp;      /* absolute, and so is the next; NULL: none */
+    const char *tls_client_ca; /* of clients' certificates */
+    const struct compose_edge *edge; /* NULL: not given */
     uint16_t http_port;  /* default 80; from `listen: {http, https}`; 0: not listened to */
     uint16_t https_port; /* default 443 */
     bool has_listen;     /* `listen` was given */
     struct compose_route *routes;
     size_t route_count;
+    struct compose_releases releases;
+    struct compose_x_deploy deploy; /* of each service that does not say otherwise */
 };
 
 struct compose {

@@ -176,6 +176,26 @@ void judge_security_opt(const struct yaml_node *node, enum compose_support *supp
     }
 }
 
+/* Names are given to it; a number or root cannot be had. */
+void judge_user(const struct yaml_node *node, enum compose_support *support, const char **note)
+{
+    const char *text = text_of(node);
+
+    if ((text[0] >= '0' && text[0] <= '9') || strcmp(text, "root") == 0 || starts(text, "root:"))
+        set(SUPPORT_EMULATED,
+            "it stands for the one unprivileged user that everything in an instance runs as",
+            support, note);
+}
+
+void judge_hook_user(const struct yaml_node *node, enum compose_support *support, const char **note)
+{
+    judge_user(node, support, note);
+    if (*support == SUPPORT_EMULATED && (text_of(node)[0] < '0' || text_of(node)[0] > '9'))
+        set(SUPPORT_REFUSED,
+            "everything in an instance runs as its one unprivileged user; leave the user out",
+            support, note);
+}
+
 void judge_volumes_from(const struct yaml_node *node, enum compose_support *support,
                         const char **note)
 {

@@ -76,7 +76,7 @@ static const struct schema_key port_keys[] = {
      {.type = SCHEMA_TEXT},
      "name for messages",
      "kept, nothing reads it",
-     "ports in long form"},
+     "test_keys_about_other_machines_and_labels_change_nothing"},
     {"mode",
      SUPPORT_EMULATED,
      {.type = SCHEMA_TEXT, .judge = judge_port_mode},

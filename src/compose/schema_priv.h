@@ -11,7 +11,19 @@ extern const struct schema schema_job;
 extern const struct schema schema_build;
 extern const struct schema schema_deploy;
 extern const struct schema schema_device_request;
-extern const struct schema schema_route; /* x-ishizue.routes[] */
+extern const struct schema schema_deploy_x; /* x-ishizue.deploy */
+extern const struct schema schema_migrate;  /* x-ishizue.migrate */
+extern const struct schema schema_cache;    /* x-ishizue.routes[].cache */
+/* schema_rules.c */
+extern const struct schema schema_redirect;
+extern const struct schema schema_rewrite;
+extern const struct schema schema_headers;
+extern const struct schema schema_security_headers;
+extern const struct schema schema_cors;
+extern const struct schema schema_auth;
+extern const struct schema schema_access_log; /* of x-ishizue.edge */
+extern const struct schema schema_edge;       /* x-ishizue.edge */
+extern const struct schema schema_route;      /* x-ishizue.routes[] */
 /* schema_mounts.c */
 extern const struct schema schema_secret_mount;
 extern const struct schema schema_env_file;
@@ -84,6 +96,20 @@ struct yaml_node *canonical_include(struct load *load, const struct path *path,
                                     struct yaml_node *node);
 struct yaml_node *canonical_schedule(struct load *load, const struct path *path,
                                      struct yaml_node *node);
+struct yaml_node *canonical_migrate(struct load *load, const struct path *path,
+                                    struct yaml_node *node);
+struct yaml_node *canonical_cache(struct load *load, const struct path *path,
+                                  struct yaml_node *node);
+struct yaml_node *canonical_redirect(struct load *load, const struct path *path,
+                                     struct yaml_node *node);
+struct yaml_node *canonical_security_headers(struct load *load, const struct path *path,
+                                             struct yaml_node *node);
+struct yaml_node *canonical_cors(struct load *load, const struct path *path,
+                                 struct yaml_node *node);
+struct yaml_node *canonical_compress(struct load *load, const struct path *path,
+                                     struct yaml_node *node);
+struct yaml_node *canonical_access_log(struct load *load, const struct path *path,
+                                       struct yaml_node *node);
 struct yaml_node *canonical_tls(struct load *load, const struct path *path, struct yaml_node *node);
 
 /* What makes two entries one (identity.c). */
@@ -120,6 +146,9 @@ void judge_network_mode(const struct yaml_node *node, enum compose_support *supp
 void judge_platform(const struct yaml_node *node, enum compose_support *support, const char **note);
 void judge_security_opt(const struct yaml_node *node, enum compose_support *support,
                         const char **note);
+void judge_user(const struct yaml_node *node, enum compose_support *support, const char **note);
+void judge_hook_user(const struct yaml_node *node, enum compose_support *support,
+                     const char **note);
 void judge_volumes_from(const struct yaml_node *node, enum compose_support *support,
                         const char **note);
 void judge_network_driver(const struct yaml_node *node, enum compose_support *support,

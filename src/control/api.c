@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "control/api_priv.h"
 #include "control/release.h"
+#include "control/state.h"
+#include "control/upgrade.h"
 #include "guard/local_ca.h"
 #include "io/socket.h"
 
@@ -25,6 +27,7 @@ static int status_of(enum err_code code)
     case ERR_DENIED:
         return 403;
     case ERR_NOT_FOUND:
+    case ERR_NO_SERVICE:
         return 404;
     case ERR_EXISTS:
     case ERR_UNHEALTHY:
@@ -276,10 +279,10 @@ static void get_version(struct api_call *call)
     struct daemon *daemon = call->daemon;
 
     api_answer(call, 200,
-               json_pack("{s:s, s:i, s:I, s:s, s:{s:i, s:I}}", "version", ISHIZUE_VERSION, "pid",
-                         (int)getpid(), "started_ms", (json_int_t)daemon->started_wall_ms,
-                         "runtime", daemon->runtime->ops->name, "edge", "pid",
-                         (int)edge_link_pid(daemon->edge), "generation",
+               json_pack("{s:s, s:I, s:i, s:I, s:s, s:{s:i, s:I}}", "version", ISHIZUE_VERSION,
+                         "schema", (json_int_t)state_schema(), "pid", (int)getpid(), "started_ms",
+                         (json_int_t)daemon->started_wall_ms, "runtime", daemon->runtime->ops->name,
+                         "edge", "pid", (int)edge_link_pid(daemon->edge), "generation",
                          (json_int_t)edge_link_generation(daemon->edge)));
 }
 
@@ -304,6 +307,7 @@ static const struct api_route {
 } routes[] = {
     {HTTP_GET, "/v1/version", get_version, {NULL}},
     {HTTP_GET, "/v1/ca", get_ca, {NULL}},
+    {HTTP_GET, "/v1/edge", api_edge, {NULL}},
     {HTTP_GET, "/v1/events", api_events, {NULL}},
     {HTTP_GET, "/v1/systems", api_list_systems, {NULL}},
     {HTTP_GET, "/v1/systems/NAME", api_show_system, {NULL}},
@@ -329,7 +333,10 @@ static const struct api_route {
      post_up,
      {"config", "directory", "files", "environment", "git", "build", "force_recreate", "services",
       "no_deps", "no_recreate", "no_start", "no_build", "no_cache", "only_build", "timeout_ms",
-      NULL}},
+      "deploy", NULL}},
+    {HTTP_GET, "/v1/systems/NAME/rollout", api_rollout_show, {NULL}},
+    {HTTP_POST, "/v1/systems/NAME/promote", api_promote, {"all", "timeout_ms", NULL}},
+    {HTTP_POST, "/v1/systems/NAME/abort", api_abort, {"timeout_ms", NULL}},
     {HTTP_POST,
      "/v1/systems/NAME/down",
      post_down,
@@ -354,6 +361,16 @@ static const struct api_route {
      "/v1/systems/NAME/exec",
      api_exec,
      {"service", "index", "id", "tty", "user", "working_dir", "environment", NULL}},
+    {HTTP_GET, "/v1/systems/NAME/cache", api_cache_show, {NULL}},
+    {HTTP_POST,
+     "/v1/systems/NAME/cache/purge",
+     api_cache_purge,
+     {"all", "path", "prefix", "tag", NULL}},
+    {HTTP_GET, "/v1/systems/NAME/maintenance", api_maintenance_show, {NULL}},
+    {HTTP_POST, "/v1/systems/NAME/maintenance", api_maintenance_begin, {"page", NULL}},
+    {HTTP_DELETE, "/v1/systems/NAME/maintenance", api_maintenance_end, {NULL}},
+    {HTTP_GET, "/v1/upgrade", api_upgrade_show, {NULL}},
+    {HTTP_POST, "/v1/upgrade", api_upgrade, {"program", "install", "drain_ms", "only_try", NULL}},
     {HTTP_POST, "/v1/stop", post_stop, {"", NULL}},
 };
 
@@ -446,9 +463,12 @@ bool api_open(struct daemon *daemon, struct err *err)
     AUTO(buf_done) struct buf path = {0};
 
     buf_addf(&path, "%s/api.sock", daemon->options.run_dir);
-    int fd = socket_listen_unix(buf_text(&path), err);
+    int fd = upgrade_take_fd(daemon, "api"); /* nobody was refused meanwhile */
+    if (fd < 0)
+        fd = socket_listen_unix(buf_text(&path), err);
     if (fd < 0)
         return false;
+    daemon->api_fd = fd;
     daemon->api = http_server_open(daemon->loop, fd, on_request, daemon, err);
     if (daemon->api != NULL)
         api_events_open(daemon);

@@ -177,7 +177,7 @@ static bool read_services(struct log_stream_call *stream, const struct api_call 
 
     for (size_t i = 0; (service = api_query(call, "service", i, arena)) != NULL; i++) {
         if (release_find(system->wanted, service) == SIZE_MAX)
-            return err_set(err, ERR_NOT_FOUND, "there is no service '%s'", service);
+            return err_set(err, ERR_NO_SERVICE, "there is no service '%s'", service);
         VEC_PUSH(&stream->services, mem_copy_text(service));
     }
     return true;

@@ -69,6 +69,14 @@ void api_show_system(struct api_call *call);
 void api_show_config(struct api_call *call);
 void api_exec(struct api_call *call);
 
+/* api_rollout.c */
+/* The member "deploy" of the body; texts stay the body's. */
+MUST_CHECK bool api_deploy_request(const struct api_call *call, struct deploy_request *ret,
+                                   struct err *err);
+void api_rollout_show(struct api_call *call);
+void api_promote(struct api_call *call);
+void api_abort(struct api_call *call);
+
 /* api_verbs.c */
 /* Milliseconds under <key>, or <otherwise> when absent or null. */
 uint64_t api_milliseconds(const struct api_call *call, const char *key, uint64_t otherwise);
@@ -105,6 +113,26 @@ void api_history(struct api_call *call);
 void api_lock_show(struct api_call *call);
 void api_lock_acquire(struct api_call *call);
 void api_lock_release(struct api_call *call);
+
+/* api_upgrade.c */
+void api_upgrade(struct api_call *call);
+void api_upgrade_show(struct api_call *call);
+void api_maintenance_show(struct api_call *call);
+void api_maintenance_begin(struct api_call *call);
+void api_maintenance_end(struct api_call *call);
+
+/* api_settle.c */
+/* Answers when every edge works by what was published; takes over <answer>. */
+void api_answer_settled(struct api_call *call, json_t *answer);
+/* Answers with upgrade_json() when no upgrade is running. */
+void api_answer_upgraded(struct api_call *call);
+
+/* api_cache.c */
+void api_cache_show(struct api_call *call);
+void api_cache_purge(struct api_call *call);
+
+/* api_edge.c */
+void api_edge(struct api_call *call);
 
 /* api_logs.c */
 void api_logs(struct api_call *call);

@@ -16,10 +16,12 @@ static const char *action_of(enum http_method method, const char *path)
     static const char prefix[] = "/v1/systems/NAME/";
     static const char *const harmless[] = {"pull", "wait", "attach", "begin"};
 
+    if (method == HTTP_DELETE)
+        return "maintenance off";
     if (method != HTTP_POST)
         return NULL;
     if (!str_starts(str_of(path), str_of(prefix)))
-        return "daemon stop";
+        return strcmp(path, "/v1/upgrade") == 0 ? "upgrade" : "daemon stop";
     for (size_t i = 0; i < ARRAY_LEN(harmless); i++)
         if (strcmp(path + strlen(prefix), harmless[i]) == 0)
             return NULL;
@@ -48,7 +50,7 @@ void api_record_begin(struct api_call *call, enum http_method method, const char
     call->action = action_of(method, path);
     call->serial = ++daemon->asking.serial;
     call->began_ms = clock_wall_ms();
-    if (method == HTTP_POST)
+    if (method != HTTP_GET)
         caller_find(&call->caller, call->request->peer_pid, call->request->peer_uid);
     daemon->asking.caller = call->caller;
     daemon->asking.recorded = false;

@@ -10,6 +10,7 @@
 #include "control/api_priv.h"
 #include "control/releases.h"
 #include "control/state.h"
+#include "control/tree_sizes.h"
 
 enum { LIST_MAX = 1000, LIST_DEFAULT = 100, HISTORY_DEFAULT = 50 };
 
@@ -38,6 +39,8 @@ static bool read_number(const struct api_call *call, const char *key, uint64_t m
 struct listing {
     const struct system *system; /* NULL: it is down */
     json_t *rows;
+    struct daemon *daemon;
+    const char *name;
     uint64_t limit;
     uint32_t only; /* this one; 0: all */
 };
@@ -49,6 +52,34 @@ static const char *state_of(const struct system *system, const struct state_rele
     if (system != NULL && system->wanted != NULL && system->wanted->number == row->number)
         return "wanted";
     return row->state[0] == '\0' ? "unknown" : row->state;
+}
+
+/* Of its built trees, some of which others may have too; null: not measured yet. */
+static json_t *bytes_of(const struct listing *listing, uint32_t number)
+{
+    AUTO(buf_done) struct buf config = {0}, text = {0};
+    AUTO(json_unref) json_t *services = NULL;
+    AUTO(map_done) struct map folders = {0};
+    const char *name;
+    json_t *service;
+    struct map_entry *entry;
+    uint64_t total = 0, bytes;
+    struct err ignored;
+
+    if (!state_read_release(listing->daemon->state, listing->name, number, &config, &text,
+                            &ignored) ||
+        !json_parse(buf_str(&text), COMPOSE_RESOLVED_BYTES, &services, &ignored))
+        return json_null();
+    json_object_foreach(services, name, service)
+    {
+        tree_sizes_add_folders(json_find_text(service, "tree", NULL), &folders);
+    }
+    for (size_t i = 0; (entry = map_next(&folders, &i)) != NULL;) {
+        if (!tree_sizes_find(listing->daemon, entry->key, &bytes))
+            return json_null();
+        total += bytes;
+    }
+    return json_integer((json_int_t)total);
 }
 
 static void list_release(void *arg, const struct state_release *row)
@@ -65,16 +96,19 @@ static void list_release(void *arg, const struct state_release *row)
         changed = json_object();
     (void)json_array_append_new(
         listing->rows,
-        json_pack("{s:I, s:I, s:s, s:s, s:I, s:s?, s:s?, s:b, s:I, s:o}", "number",
+        json_pack("{s:I, s:I, s:s, s:s, s:I, s:s?, s:s?, s:b, s:I, s:o, s:o}", "number",
                   (json_int_t)row->number, "created_ms", (json_int_t)row->created_ms, "state",
                   state_of(listing->system, row), "command", row->note, "uid", (json_int_t)row->uid,
                   "user", row->user[0] == '\0' ? NULL : row->user, "commit", row->commit, "dirty",
-                  (int)row->dirty, "back_to", (json_int_t)row->back_to, "changed", changed));
+                  (int)row->dirty, "back_to", (json_int_t)row->back_to, "changed", changed, "bytes",
+                  bytes_of(listing, row->number)));
 }
 
 static bool list(const struct api_call *call, const char *name, struct listing *listing,
                  struct err *err)
 {
+    listing->daemon = call->daemon;
+    listing->name = name;
     listing->system = daemon_find_system(call->daemon, name);
     if (!state_each_release(call->daemon->state, name, list_release, listing, err))
         return false;
@@ -205,18 +239,21 @@ void api_release_diff(struct api_call *call)
     AUTO(arena_done) struct arena arena = {0};
     AUTO(stored_done) struct stored a = {0};
     AUTO(stored_done) struct stored b = {0};
+    AUTO(json_unref) json_t *irreversible = NULL;
     const char *name = name_of(call, &arena);
     uint64_t from, to;
     struct err err;
 
     if (!choose_two(call, name, &from, &to, &err) || !read_stored(call, name, from, &a, &err) ||
-        !read_stored(call, name, to, &b, &err)) {
+        !read_stored(call, name, to, &b, &err) ||
+        !releases_irreversible(call->daemon->state, name, (uint32_t)from, (uint32_t)to,
+                               &irreversible, &err)) {
         api_refuse(call, &err);
         return;
     }
     api_answer(call, 200,
-               json_pack("{s:I, s:I, s:o, s:o, s:O, s:O, s:o}", "from", (json_int_t)from, "to",
-                         (json_int_t)to, "services",
+               json_pack("{s:I, s:I, s:O, s:o, s:o, s:O, s:O, s:o}", "from", (json_int_t)from, "to",
+                         (json_int_t)to, "irreversible", irreversible, "services",
                          releases_changed(b.services, a.services, "config_hash"), "differences",
                          releases_differences(a.config, a.services, b.config, b.services),
                          "from_config", a.config, "to_config", b.config, "obstacle",

@@ -305,7 +305,9 @@ static struct instance *find_for_exec(struct api_call *call, struct system *syst
         if (fits && (found == NULL || instance->in_traffic))
             found = instance;
     }
-    if (found == NULL)
+    if (found == NULL && release_find(system->wanted, service) == SIZE_MAX)
+        err_set(err, ERR_NO_SERVICE, "there is no service '%.100s'", service);
+    else if (found == NULL)
         err_set(err, ERR_NOT_FOUND,
                 index == 0 ? "no instance of service '%s' is running"
                            : "service '%s' has no running instance of that number",

@@ -33,7 +33,7 @@ bool api_choice_make(struct api_call *call, const struct system *system, struct 
     *ret = (struct compose_texts){.items = ARENA_ARRAY(arena, const char *, count + 1)};
     for (size_t i = 0; (name = api_query(call, "service", i, arena)) != NULL; i++) {
         if (!has_service(system, name)) {
-            err_set(&err, ERR_NOT_FOUND, "there is no service '%.100s' in '%s'", name,
+            err_set(&err, ERR_NO_SERVICE, "there is no service '%.100s' in '%s'", name,
                     system->name);
             api_refuse(call, &err);
             return false;

@@ -45,7 +45,7 @@ bool api_up_request(const struct api_call *call, struct buf *config, struct up_r
         .only_build = json_find_bool(call->body, "only_build", false),
         .timeout_ms = api_milliseconds(call, "timeout_ms", 0),
     };
-    return true;
+    return api_deploy_request(call, &ret->deploy, err);
 }
 
 void api_start(struct api_call *call)
@@ -163,7 +163,7 @@ static struct instance *find_instance(struct api_call *call, const struct system
     if (id != NULL)
         err_set(err, ERR_NOT_FOUND, "there is no instance '%.80s'", id);
     else if (release_find(system->wanted, service) == SIZE_MAX)
-        err_set(err, ERR_NOT_FOUND, "there is no service '%.100s'", service);
+        err_set(err, ERR_NO_SERVICE, "there is no service '%.100s'", service);
     else
         err_set(err, ERR_NOT_FOUND,
                 index == 0 ? "no instance of service '%s' is running"

@@ -107,6 +107,10 @@ static bool build_service(struct operation *operation, struct arena *arena,
                        "the build is there already");
         return true;
     }
+    if (operation->deploy.dry_run) { /* the hash of what it would be is known already */
+        scope_add(&operation->unbuilt, made->service->name, &operation->arena);
+        return true;
+    }
     if (operation->no_build)
         return err_set(err, ERR_INVALID, "it has to be built, and --no-build forbids it");
     struct build_run *run = NEW(struct build_run);

@@ -11,7 +11,11 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "compose/model_limits.h"
+#include "control/certificates_beside.h"
 #include "control/daemon_priv.h"
+#include "control/edge_rollout.h"
+#include "control/edge_tickets.h"
 #include "guard/local_ca.h"
 #include "tls/tls.h"
 
@@ -22,7 +26,9 @@ struct given {
     bool used;              /* by the table that is being made */
     struct buf certificate; /* empty: none was good */
     struct buf key;
+    struct beside beside;
     char complaint[COMPLAINT_BYTES]; /* why the newest cannot be used; empty: they can */
+    char beside_complaint[COMPLAINT_BYTES];
 };
 
 static void given_free(void *value)
@@ -33,6 +39,7 @@ static void given_free(void *value)
         explicit_bzero(given->key.ptr, given->key.cap);
     buf_done(&given->certificate);
     buf_done(&given->key);
+    beside_done(&given->beside);
     free(given);
 }
 
@@ -63,52 +70,93 @@ void certificates_done(struct daemon *daemon)
     for (size_t i = 0; (entry = map_next(&daemon->given_certificates, &i)) != NULL;)
         given_free(entry->value);
     map_done(&daemon->given_certificates);
+    edge_tickets_free(daemon->tickets);
 }
 
 /* ---- names ---- */
 
 struct host_names {
     const char *items[LOCAL_CA_NAMES_MAX];
+    bool asks[LOCAL_CA_NAMES_MAX]; /* clients of it are asked for a certificate */
     size_t count;
 };
 
-static void add_name(struct host_names *names, const char *name)
+/* By a route of that host; one without a host is of the domain. */
+static bool asks_clients(const struct compose *compose, const char *name)
 {
-    for (size_t i = 0; name != NULL && i < names->count; i++)
-        if (strcmp(names->items[i], name) == 0)
-            return;
-    if (name != NULL && names->count < ARRAY_LEN(names->items))
-        names->items[names->count++] = name;
+    for (size_t i = 0; i < compose->x.route_count; i++) {
+        const struct compose_route *route = &compose->x.routes[i];
+        const char *host = route->host != NULL ? route->host : compose->x.domain;
+        if (route->limits != NULL && route->limits->client_certificate != NULL &&
+            (host == NULL || strcmp(host, name) == 0))
+            return true;
+    }
+    return false;
+}
+
+static void add_name(struct host_names *names, const struct compose *compose, const char *name)
+{
+    size_t i = 0;
+
+    while (name != NULL && i < names->count && strcmp(names->items[i], name) != 0)
+        i++;
+    if (name == NULL || i == ARRAY_LEN(names->items))
+        return;
+    names->items[i] = name;
+    names->asks[i] = names->asks[i] || asks_clients(compose, name);
+    names->count = MAX(names->count, i + 1);
 }
 
 static void add_names(struct host_names *names, const struct compose *compose)
 {
-    add_name(names, compose->x.domain);
+    add_name(names, compose, compose->x.domain);
     for (size_t i = 0; i < compose->x.route_count; i++)
-        add_name(names, compose->x.routes[i].host);
+        add_name(names, compose, compose->x.routes[i].host);
     if (names->count == 0)
-        add_name(names, "localhost");
+        add_name(names, compose, "localhost");
 }
 
-static void push(json_t *list, const struct host_names *names, struct str certificate,
-                 struct str key)
+/* Names that ask clients for a certificate, and those that do not, are entries of their own: nobody
+ * is asked where it does not matter. */
+static void push_part(json_t *list, const struct host_names *names, bool asks,
+                      const struct str pair[2], const struct beside *beside)
 {
     json_t *texts = json_array();
 
     for (size_t i = 0; i < names->count; i++)
-        (void)json_array_append_new(texts, json_string(names->items[i]));
-    (void)json_array_append_new(list, json_pack("{s:o, s:s%, s:s%}", "names", texts, "certificate",
-                                                certificate.ptr, certificate.len, "key", key.ptr,
-                                                key.len));
+        if (names->asks[i] == asks)
+            (void)json_array_append_new(texts, json_string(names->items[i]));
+    if (json_array_size(texts) == 0) {
+        json_decref(texts);
+        return;
+    }
+    json_t *entry = json_pack("{s:o, s:s%, s:s%}", "names", texts, "certificate", pair[0].ptr,
+                              pair[0].len, "key", pair[1].ptr, pair[1].len);
+    if (beside->ocsp.len > 0)
+        (void)json_object_set_new(entry, "ocsp", json_string(buf_text(&beside->ocsp)));
+    if (asks && beside->client_ca.len > 0)
+        (void)json_object_set_new(entry, "client_ca", json_string(buf_text(&beside->client_ca)));
+    (void)json_array_append_new(list, entry);
+}
+
+static void push(json_t *list, const struct host_names *names, struct str certificate,
+                 struct str key, const struct beside *beside)
+{
+    const struct str pair[2] = {certificate, key};
+
+    push_part(list, names, false, pair, beside);
+    push_part(list, names, true, pair, beside);
 }
 
 /* ---- our own ---- */
 
-static bool add_own(struct daemon *daemon, const char *system, const struct host_names *names,
-                    json_t *list, struct err *err)
+/* <compose> names the authority of clients. */
+static bool add_own(struct daemon *daemon, const struct compose *compose,
+                    const struct host_names *names, json_t *list, struct err *err)
 {
+    AUTO(beside_done) struct beside beside = {0};
     struct local_ca_request request = {
-        .id = system, .names = names->items, .name_count = names->count};
+        .id = compose->name, .names = names->items, .name_count = names->count};
     AUTO(local_ca_leaf_done) struct local_ca_leaf leaf = {0};
 
     for (size_t i = 0; i < names->count; i++)
@@ -119,9 +167,11 @@ static bool add_own(struct daemon *daemon, const char *system, const struct host
                            names->items[i]);
     if (!local_ca_issue(daemon->ca, &request, clock_wall_ms(), &leaf, err))
         return false;
-    push(list, names, str_from(leaf.certificate_pem.ptr, leaf.certificate_pem.len),
-         str_from(leaf.key_pem.ptr, leaf.key_pem.len));
-    return true;
+    struct str certificate = str_from(leaf.certificate_pem.ptr, leaf.certificate_pem.len);
+    struct str key = str_from(leaf.key_pem.ptr, leaf.key_pem.len);
+    bool good = beside_read(&beside, compose, certificate, key, err);
+    push(list, names, certificate, key, &beside);
+    return good;
 }
 
 /* ---- given ones ---- */
@@ -144,7 +194,12 @@ static bool read_files(const struct compose *compose, const struct host_names *n
                        compose->x.tls_key);
     context = tls_context_new(err);
     return context != NULL &&
-           tls_context_add(context, list, names->count, buf_str(certificate), buf_str(key), err);
+           tls_context_add(context,
+                           &(struct tls_certificate){.names = list,
+                                                     .name_count = names->count,
+                                                     .chain = buf_str(certificate),
+                                                     .key = buf_str(key)},
+                           err);
 }
 
 /* Tells of a change for the worse, and of the end of it, once. */
@@ -161,6 +216,20 @@ static void complain(struct system *system, struct given *given, const char *com
     buf_addf(&text, "x-ishizue.tls: %s; %s", complaint,
              given->certificate.len > 0 ? "the certificate before goes on being used"
                                         : "there is no https until they are good");
+    log_warn("daemon", "%s: %s", system->name, buf_text(&text));
+    operation_warn(system, buf_text(&text));
+}
+
+/* The same for what stands beside them. */
+static void complain_beside(struct system *system, struct given *given, const char *complaint)
+{
+    if (strcmp(given->beside_complaint, complaint) == 0)
+        return;
+    str_format(given->beside_complaint, sizeof given->beside_complaint, "%s", complaint);
+    if (complaint[0] == '\0')
+        return;
+    AUTO(buf_done) struct buf text = {0};
+    buf_addf(&text, "x-ishizue.tls: %s; the certificate is used without it", complaint);
     log_warn("daemon", "%s: %s", system->name, buf_text(&text));
     operation_warn(system, buf_text(&text));
 }
@@ -204,33 +273,49 @@ static bool add_given(struct system *system, const struct compose *compose,
         explicit_bzero(key.ptr, key.cap);
     if (given->certificate.len == 0)
         return false;
-    push(list, names, buf_str(&given->certificate), buf_str(&given->key));
+    good = beside_read(&given->beside, compose, buf_str(&given->certificate), buf_str(&given->key),
+                       &err);
+    complain_beside(system, given, good ? "" : err.text);
+    push(list, names, buf_str(&given->certificate), buf_str(&given->key), &given->beside);
     return true;
 }
 
 /* ---- a system ---- */
 
-bool certificates_check(struct daemon *daemon, const struct compose *compose, json_t *list,
+/* Files of a release that is not there yet. */
+static bool check_given(const struct compose *compose, const struct host_names *names, json_t *list,
                         struct err *err)
 {
     AUTO(buf_done) struct buf certificate = {0}, key = {0};
+    AUTO(beside_done) struct beside beside = {0};
+
+    bool good = read_files(compose, names, &certificate, &key, err) &&
+                beside_read(&beside, compose, buf_str(&certificate), buf_str(&key), err);
+    if (good)
+        push(list, names, buf_str(&certificate), buf_str(&key), &beside);
+    if (key.ptr != NULL)
+        explicit_bzero(key.ptr, key.cap);
+    return good;
+}
+
+bool certificates_check(struct daemon *daemon, const struct compose *compose, json_t *list,
+                        struct err *err)
+{
     struct host_names names = {.count = 0};
 
     if (compose->x.tls == TLS_OFF)
         return true;
     add_names(&names, compose);
-    bool good = compose->x.tls == TLS_FILES ? read_files(compose, &names, &certificate, &key, err)
-                                            : add_own(daemon, compose->name, &names, list, err);
-    if (good && compose->x.tls == TLS_FILES)
-        push(list, &names, buf_str(&certificate), buf_str(&key));
-    if (key.ptr != NULL)
-        explicit_bzero(key.ptr, key.cap);
+    bool good = compose->x.tls == TLS_FILES ? check_given(compose, &names, list, err)
+                                            : add_own(daemon, compose, &names, list, err);
     return good || err_prefix(err, "x-ishizue.tls");
 }
 
 bool certificates_add(struct system *system, const struct release *const releases[2], json_t *list)
 {
     struct host_names own = {.count = 0};
+    const struct compose *own_compose = NULL;
+    const struct release *next;
     bool added = true;
     struct err err;
 
@@ -242,8 +327,13 @@ bool certificates_add(struct system *system, const struct release *const release
         add_names(compose->x.tls == TLS_FILES ? &names : &own, compose);
         if (compose->x.tls == TLS_FILES)
             added = add_given(system, compose, &names, list) && added;
+        else if (own_compose == NULL || own_compose->x.tls_client_ca == NULL)
+            own_compose = compose;
     }
-    if (own.count > 0 && !add_own(system->daemon, system->name, &own, list, &err)) {
+    const char *test_host = edge_rollout_test_host(system, &next);
+    if (own.count > 0 && test_host != NULL && local_ca_covers(str_of(test_host)))
+        add_name(&own, own_compose, test_host);
+    if (own.count > 0 && !add_own(system->daemon, own_compose, &own, list, &err)) {
         log_error("daemon", "%s: no https: x-ishizue.tls: %s", system->name, err.text);
         added = false;
     }

@@ -46,6 +46,7 @@ struct figures {
     uint64_t start_period_ms;
     uint64_t start_interval_ms;
     uint32_t retries;
+    uint32_t rise; /* successes until healthy again */
 };
 
 static struct figures figures_of(const struct instance *instance)
@@ -54,10 +55,11 @@ static struct figures figures_of(const struct instance *instance)
     const struct compose_healthcheck *check = healthcheck_of(instance);
 
     if (is_probed(instance))
-        return (struct figures){x->health.interval_ms, x->health.timeout_ms,
-                                x->health.start_period_ms, 0, x->health.retries};
-    return (struct figures){check->interval_ms, check->timeout_ms, check->start_period_ms,
-                            check->start_interval_ms, check->retries};
+        return (struct figures){x->health.interval_ms,     x->health.timeout_ms,
+                                x->health.start_period_ms, 0,
+                                x->health.retries,         x->health.rise};
+    return (struct figures){check->interval_ms,       check->timeout_ms, check->start_period_ms,
+                            check->start_interval_ms, check->retries,    1};
 }
 
 static void on_due(struct timer *timer, uint64_t now_ns);
@@ -100,7 +102,9 @@ static void judge(struct instance *instance, bool healthy, const char *detail)
     if (instance->state == INSTANCE_UNHEALTHY)
         sick = sick && restart_applies_to_unhealthy(instance);
     next_check(instance, pause_ms(instance, &figures));
-    if (healthy)
+    bool rises = instance->state == INSTANCE_UNHEALTHY;
+    instance->check_successes = healthy && rises ? instance->check_successes + 1 : 0;
+    if (healthy && (!rises || instance->check_successes >= figures.rise))
         instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
     else if (sick)
         instance_event(instance, INSTANCE_ON_SICK, instance->check_detail);

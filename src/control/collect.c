@@ -12,9 +12,11 @@
 #include "compose/load.h"
 #include "control/daemon_priv.h"
 #include "control/retention.h"
+#include "control/rollout.h"
 #include "control/state.h"
+#include "control/tree_sizes.h"
 
-enum { RELEASES_KEPT = 10 };
+enum { RELEASES_KEPT = 10 }; /* of a system without a file */
 
 /* ---- releases ---- */
 
@@ -49,10 +51,59 @@ static void note_all_used(struct rows *rows, const struct system *system)
         note_used(rows, system->wanted->number);
     if (system->current != NULL)
         note_used(rows, system->current->number);
+    if (rollout_is_active(system)) {
+        note_used(rows, system->rollout->from_number);
+        note_used(rows, system->rollout->to_number);
+    }
     if (system->operation != NULL && system->operation->candidate != NULL)
         note_used(rows, system->operation->candidate->number);
     if (system->operation != NULL && system->operation->run != NULL)
         note_used(rows, run_release(system->operation->run, &service)->number);
+}
+
+/* What <row> has that none of <seen> has, and adds it to them. */
+static uint64_t count_bytes(const struct system *system, uint32_t number, struct map *seen,
+                            struct map *folders)
+{
+    AUTO(buf_done) struct buf config = {0}, text = {0};
+    AUTO(json_unref) json_t *services = NULL;
+    AUTO(map_done) struct map own = {0};
+    const char *name;
+    json_t *service;
+    struct map_entry *entry;
+    uint64_t total = 0, bytes;
+    struct err err;
+
+    if (!state_read_release(system->daemon->state, system->name, number, &config, &text, &err) ||
+        !json_parse(buf_str(&text), COMPOSE_RESOLVED_BYTES, &services, &err))
+        return 0;
+    json_object_foreach(services, name, service)
+    {
+        tree_sizes_add_folders(json_find_text(service, "tree", NULL), &own);
+    }
+    for (size_t i = 0; (entry = map_next(&own, &i)) != NULL;) {
+        (void)map_set(folders, str_of(entry->key), seen);
+        if (map_set(seen, str_of(entry->key), seen) == NULL &&
+            tree_sizes_find(system->daemon, entry->key, &bytes))
+            total += bytes;
+    }
+    return total;
+}
+
+static void count_all_bytes(const struct system *system, struct rows *rows, struct map *folders)
+{
+    AUTO(map_done) struct map seen = {0};
+
+    for (size_t i = 0; i < rows->len; i++)
+        rows->ptr[i].bytes = count_bytes(system, rows->ptr[i].number, &seen, folders);
+}
+
+static struct compose_releases limits_of(const struct system *system)
+{
+    const struct release *release = system->current == NULL ? system->wanted : system->current;
+
+    return release == NULL ? (struct compose_releases){.keep = RELEASES_KEPT}
+                           : release->compose->x.releases;
 }
 
 static bool forget_rows(const struct system *system, const struct rows *rows, struct err *err)
@@ -64,7 +115,7 @@ static bool forget_rows(const struct system *system, const struct rows *rows, st
     return true;
 }
 
-static bool forget_releases(const struct system *system, struct err *err)
+static bool forget_releases(const struct system *system, struct map *folders, struct err *err)
 {
     struct state *state = system->daemon->state;
     struct rows rows = {0};
@@ -74,9 +125,11 @@ static bool forget_releases(const struct system *system, struct err *err)
         return false;
     ok = state_each_release(state, system->name, add_row, &rows, err);
     if (ok) {
+        const struct compose_releases limits = limits_of(system);
         note_all_used(&rows, system);
+        count_all_bytes(system, &rows, folders);
         retention_choose(rows.ptr, rows.len, system->current == NULL ? 0 : system->current->number,
-                         RELEASES_KEPT);
+                         limits.keep, limits.disk_bytes);
         ok = forget_rows(system, &rows, err);
     }
     VEC_DONE(&rows);
@@ -123,6 +176,10 @@ static void keep_known(struct keeping *keeping, const struct system *system)
 
     keep_release(keeping, system->wanted);
     keep_release(keeping, system->current);
+    if (rollout_is_active(system)) {
+        keep_release(keeping, system->rollout->from);
+        keep_release(keeping, system->rollout->to);
+    }
     if (system->operation != NULL)
         keep_release(keeping, system->operation->candidate);
     if (system->operation != NULL && system->operation->run != NULL)
@@ -185,12 +242,23 @@ void collect_housekeeping(struct daemon *daemon)
     daemon->collect_due = false;
 }
 
-void collect_begin(struct system *system)
+/* Once more for all systems, with the sizes that were missing. */
+static void forget_all(struct daemon *daemon)
 {
+    AUTO(map_done) struct map folders = {0};
+    struct map_entry *entry;
     struct err err;
 
-    if (!forget_releases(system, &err))
-        log_error("daemon", "%s: %s", system->name, err.text);
-    system->daemon->collect_due = true;
-    collect_housekeeping(system->daemon);
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
+        if (!forget_releases(entry->value, &folders, &err))
+            log_error("daemon", "%s: %s", ((struct system *)entry->value)->name, err.text);
+    daemon->collect_due = true;
+    collect_housekeeping(daemon);
+    tree_sizes_update(daemon, &folders, forget_all);
+}
+
+void collect_begin(struct system *system)
+{
+    (void)system; /* trees are those of all systems, and their sizes are remembered together */
+    forget_all(system->daemon);
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,8 +15,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "control/maintenance.h"
+#include "control/meters.h"
 #include "control/release.h"
+#include "control/rollout.h"
 #include "control/state.h"
+#include "control/tree_sizes.h"
+#include "control/upgrade.h"
 #include "guard/local_ca.h"
 #include "io/signals.h"
 #include "io/socket.h"
@@ -107,6 +113,25 @@ static void load_doomed(void *arg, const char *service, const char *volume)
     system->has_doomed = true;
 }
 
+/* One whose releases cannot be read any more is over: what is wanted is reached without it. */
+static bool load_rollout(void *arg, const struct state_rollout *row, struct err *err)
+{
+    struct loading *loading = arg;
+    struct release *from = NULL, *to = NULL;
+    enum rollout_state state;
+
+    if (rollout_state_parse(row->state, &state) && rollout_state_is_active(state)) {
+        from = get_release(loading, row->from, err);
+        to = get_release(loading, row->to, err);
+        if (from == NULL || to == NULL) {
+            log_error("daemon", "%s: its rollout does not go on: %s", loading->system->name,
+                      err->text);
+            return true;
+        }
+    }
+    return rollout_load(loading->system, row, from, to, err);
+}
+
 static bool load_system(void *arg, const struct state_system *row, struct err *err)
 {
     struct daemon *daemon = arg;
@@ -116,6 +141,7 @@ static bool load_system(void *arg, const struct state_system *row, struct err *e
     bool loaded = load_releases(&loading, row, err) &&
                   state_each_hold(daemon->state, row->name, load_hold, loading.system, err) &&
                   state_each_doomed(daemon->state, row->name, load_doomed, loading.system, err) &&
+                  state_read_rollout(daemon->state, row->name, load_rollout, &loading, err) &&
                   state_each_instance(daemon->state, row->name, load_instance, &loading, err);
     for (size_t i = 0; i < loading.release_count; i++)
         release_unref(loading.releases[i]);
@@ -161,6 +187,7 @@ static void adopt_all(struct daemon *daemon)
         struct system *system = entry->value;
         LIST_FOR_EACH (node, &system->instances)
             instance_adopt(CONTAINER_OF(node, struct instance, link));
+        rollout_resume(system);
         system_touch(system);
     }
     if (daemon->unreadable.live == 0 &&
@@ -241,10 +268,14 @@ static void on_signal(void *arg, int signo)
 /* ---- start and end ---- */
 
 /* One daemon for each state folder: the lock goes with the process. */
-static int lock_state(const struct daemon_options *options, struct err *err)
+static int lock_state(struct daemon *daemon, struct err *err)
 {
+    const struct daemon_options *options = &daemon->options;
     AUTO(buf_done) struct buf path = {0};
+    int taken_over = upgrade_take_fd(daemon, "lock");
 
+    if (taken_over >= 0)
+        return taken_over;
     buf_addf(&path, "%s/daemon.lock", options->state_dir);
     AUTO(fd_close) int fd = open(buf_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -260,12 +291,16 @@ static int lock_state(const struct daemon_options *options, struct err *err)
 
 /* One daemon for each network namespace, too: addresses, rules and ports are the machine's. A lock
  * of the process (fcntl(2)), for it tells who holds it. */
-static int lock_network(struct err *err)
+static int lock_network(struct daemon *daemon, struct err *err)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     AUTO(buf_done) struct buf path = {0};
     struct stat net;
+    int taken_over = upgrade_take_fd(daemon, "network_lock");
 
+    if (taken_over >= 0 && fcntl(taken_over, F_SETLK, &lock) == 0)
+        return taken_over;
+    fd_close(taken_over);
     if (stat("/proc/self/ns/net", &net) != 0) {
         err_sys(err, "cannot look at '/proc/self/ns/net'");
         return -1;
@@ -312,13 +347,16 @@ static bool open_parts(struct daemon *daemon, struct err *err)
     if ((daemon->loop = loop_new(NULL, err)) == NULL ||
         (daemon->signals = signals_open(daemon->loop, signals, on_signal, daemon, err)) == NULL ||
         (daemon->state = state_open(buf_text(&database), err)) == NULL ||
-        (daemon->ca = local_ca_open(buf_text(&authority), clock_wall_ms(), err)) == NULL)
+        (daemon->ca = local_ca_open(buf_text(&authority), clock_wall_ms(), err)) == NULL ||
+        !sign_key_open(daemon->options.state_dir, daemon->sign_key, err))
         return false;
     config.loop = daemon->loop;
+    daemon->meters = meters_new();
     daemon->runtime = host_runtime_new(&config, err);
     return daemon->runtime != NULL && daemon->runtime->ops->check(daemon->runtime, err) &&
            state_each_system(daemon->state, load_system, daemon, err) &&
-           edge_link_open(daemon, err) && api_open(daemon, err);
+           maintenance_load(daemon, err) && edge_link_open(daemon, upgrade_held(daemon), err) &&
+           api_open(daemon, err);
 }
 
 static void close_parts(struct daemon *daemon)
@@ -330,12 +368,17 @@ static void close_parts(struct daemon *daemon)
     if (daemon->loop != NULL)
         loop_round(daemon->loop, 0); /* what was put off */
     edge_link_close(daemon->edge);
+    if (daemon->loop != NULL)
+        loop_round(daemon->loop, 0);
+    meters_free(daemon->meters);
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
         system_free(entry->value);
     map_done(&daemon->systems);
     for (size_t i = 0; (entry = map_next(&daemon->unreadable, &i)) != NULL;)
         free(entry->value);
     map_done(&daemon->unreadable);
+    maintenance_done(daemon);
+    tree_sizes_done(daemon);
     certificates_done(daemon);
     if (daemon->runtime != NULL)
         daemon->runtime->ops->free(daemon->runtime);
@@ -345,43 +388,66 @@ static void close_parts(struct daemon *daemon)
     loop_free(daemon->loop);
 }
 
-static bool run(struct daemon *daemon, struct err *err)
+static void tell_ready(const struct daemon *daemon)
 {
-    AUTO(fd_close) int lock = -1;
-    AUTO(fd_close) int network_lock = -1;
+    struct err err;
 
+    if (daemon->options.ready_fd < 0)
+        return;
+    if (!file_write_fd(daemon->options.ready_fd, STR("r"), &err))
+        log_warn("daemon", "whoever started it went away");
+    fd_close(daemon->options.ready_fd);
+}
+
+static bool begin(struct daemon *daemon, struct err *err)
+{
     if (geteuid() != 0)
         return err_set(err, ERR_DENIED, "the daemon must be run as root");
-    if (!make_folders(&daemon->options, err) || (lock = lock_state(&daemon->options, err)) < 0 ||
-        (network_lock = lock_network(err)) < 0 || !open_parts(daemon, err))
-        return false;
+    upgrade_open(daemon);
+    return make_folders(&daemon->options, err) &&
+           (daemon->lock_fd = lock_state(daemon, err)) >= 0 &&
+           (daemon->network_lock_fd = lock_network(daemon, err)) >= 0 && open_parts(daemon, err);
+}
+
+static void run(struct daemon *daemon)
+{
     adopt_all(daemon);
     daemon->renewed_ns = loop_now_ns(daemon->loop);
     timer_set(daemon->loop, &daemon->housekeeping,
               loop_now_ns(daemon->loop) + HOUSEKEEPING_MS * NS_PER_MS, on_housekeeping);
     log_info("daemon", "version %s, state in '%s'", ISHIZUE_VERSION, daemon->options.state_dir);
-    if (daemon->options.ready_fd >= 0) {
-        bool told = file_write_fd(daemon->options.ready_fd, STR("r"), err);
-        fd_close(daemon->options.ready_fd);
-        if (!told)
-            log_warn("daemon", "whoever started it went away");
-    }
-    loop_run(daemon->loop);
-    return true;
+    upgrade_continue(daemon);
+    tell_ready(daemon);
+    if (!upgrade_is_leaving(daemon))
+        loop_run(daemon->loop);
 }
 
 int daemon_main(const struct daemon_options *options)
 {
-    struct daemon daemon = {
-        .options = *options, .started_wall_ms = clock_wall_ms(), .collect_due = true};
+    struct daemon daemon = {.options = *options,
+                            .started_wall_ms = clock_wall_ms(),
+                            .collect_due = true,
+                            .api_fd = -1,
+                            .lock_fd = -1,
+                            .network_lock_fd = -1};
     struct err err;
 
     list_init(&daemon.subscribers);
     list_init(&daemon.waiters);
+    list_init(&daemon.pending);
     (void)umask(022);
-    bool ended_well = run(&daemon, &err);
-    if (!ended_well)
+    (void)prctl(PR_SET_NAME, "ishizue", 0, 0, 0); /* it was run by way of /proc */
+    bool began = begin(&daemon, &err);
+    if (began)
+        run(&daemon);
+    else
         log_error("daemon", "%s", err.text);
+    bool leaves = upgrade_prepare_leave(&daemon, began ? NULL : err.text);
     close_parts(&daemon);
-    return ended_well ? 0 : 1;
+    if (leaves)
+        upgrade_leave(&daemon);
+    upgrade_close(&daemon);
+    fd_close(daemon.network_lock_fd);
+    fd_close(daemon.lock_fd);
+    return began && !leaves ? 0 : 1;
 }

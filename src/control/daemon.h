@@ -12,6 +12,7 @@ struct daemon_options {
     const char *state_dir;  /* survives a reboot */
     const char *run_dir;    /* does not */
     const char *images_dir; /* recipes of the stand-ins */
+    int handover_fd;        /* what the program left that this process was before; -1: none */
     int ready_fd;           /* one byte is written when the API answers; -1: none */
 };
 

@@ -14,6 +14,8 @@
  *     wait.c        who waits for the end of an instance
  *     doom.c        volumes that are to be removed
  *     reconcile.c   asks the plan, takes its steps, decides about the operation
+ *     rollout*.c    from one release to the next, see rollout.h
+ *     deploy.c      deploy, promote, abort
  *     instance.c    what is kept of one instance, and its names
  *     instance_events.c   what happens to it
  *     instance_actions.c  what is done about it
@@ -35,9 +37,18 @@
  *     migration.c   the one job that runs before a release
  *     prune.c       logs of instances that are gone
  *     publish.c     network and edge are told who takes traffic
- *     edge_link.c   the edge's process and its channel
+ *     edge_link.c   what the edges are told and say
+ *     edge_process.c   an edge's process and its channel
+ *     edge_hello.c  what an edge says of itself
+ *     edge_handover.c  a new edge in the place of another
+ *     edge_crash.c  what an edge was busy with when it crashed
  *     edge_listeners.c  the listening sockets
+ *     meters.c      which counter of the edge is whose
  *     edge_table.c  the routing table as JSON
+ *     edge_wishes.c    the listeners that a release asks for
+ *     edge_rollout.c   what a rollout adds to the table
+ *     maintenance.c a page in the place of a system
+ *     upgrade.c handover.c  another program in the place of this one
  *     api*.c        HTTP
  */
 #pragma once
@@ -46,6 +57,7 @@
 #include "base/map.h"
 #include "control/daemon.h"
 #include "control/operation.h"
+#include "control/sign_key.h"
 #include "control/system.h"
 #include "json/json.h"
 
@@ -54,8 +66,11 @@ struct edge_link;
 struct err;
 struct http_server;
 struct local_ca;
+struct meters;
 struct signals;
 struct state;
+struct tree_sizes;
+struct upgrade;
 
 struct daemon {
     struct daemon_options options;
@@ -65,12 +80,21 @@ struct daemon {
     struct runtime *runtime;
     struct local_ca *ca;
     struct edge_link *edge;
+    struct meters *meters; /* what the edge counts for whom: meters.h */
+    char sign_key[SIGN_KEY_TEXT_BYTES]; /* of the edge's cookies */
     struct http_server *api;
+    int api_fd; /* its listening socket */
+    int lock_fd;
+    int network_lock_fd;
+    struct upgrade *upgrade; /* upgrade.h */
+    struct map maintenance;  /* name of a system -> struct maintenance */
+    struct list pending;     /* answers that wait, see api_settle.c */
     struct map systems;      /* name -> struct system */
     struct map unreadable;   /* name -> text: systems whose state could not be read */
     struct list subscribers; /* to all events */
     struct list waiters;     /* struct waiter, see wait.c */
     struct map given_certificates;
+    struct edge_tickets *tickets; /* NULL until the first table */
     struct api_events *events;
     struct deferred publishing;
     struct timer housekeeping; /* log sizes, certificates */
@@ -81,6 +105,7 @@ struct daemon {
     } asking;
     bool collect_due; /* trees that nobody needs are to go */
     bool collecting;
+    struct tree_sizes *tree_sizes; /* tree_sizes.h */
     uint64_t renewed_ns; /* when certificates were last looked at */
     int64_t started_wall_ms;
 };
@@ -115,6 +140,7 @@ struct system_change {
     size_t doom_count;
     bool spares_volumes; /* nothing is to be removed any more */
     bool forgets_migrations;
+    struct rollout *rollout; /* by which the wanted release is reached; taken over on success */
 };
 /* All of it is stored, or nothing has changed. <wanted> NULL: nothing is current either. */
 MUST_CHECK bool system_become(struct system *system, struct release *wanted,
@@ -128,6 +154,7 @@ void system_note_hold(struct system *system, const char *service, enum plan_hold
 /* Looks at the system again when this round is over. */
 void system_touch(struct system *system);
 /* The rows the plan and the traffic rule are made for. */
+struct plan;
 struct reconcile_view {
     struct arena arena;
     struct plan_service *services; /* of the wanted release, then left-over ones */
@@ -137,6 +164,9 @@ struct reconcile_view {
     size_t instance_count;
 };
 void reconcile_view_init(struct reconcile_view *view, const struct system *system);
+/* Why <plan> failed, and the instance that did (or NULL). */
+void reconcile_describe_failure(const struct reconcile_view *view, const struct plan *plan,
+                                struct instance **ret_instance, struct err *err);
 static inline void reconcile_view_done(struct reconcile_view *view)
 {
     arena_done(&view->arena);
@@ -361,23 +391,41 @@ MUST_CHECK bool certificates_add(struct system *system, const struct release *co
 void certificates_sweep(struct daemon *daemon);
 void certificates_done(struct daemon *daemon);
 
-/* ---- edge_table.c ---- */
+/* ---- edge_wishes.c ---- */
 
 /* The listeners <compose> asks for, in <arena>. */
 size_t edge_table_wishes(const struct compose *compose, struct arena *arena,
                          struct edge_listener_wish **ret);
+/* "https://eshop.localhost:8443/", ... as a JSON list. */
+json_t *edge_table_addresses(const struct system *system);
+
+/* ---- edge_table.c ---- */
+
 /* Would the edge take the routes of <candidate>? Names the first thing that it would refuse, such
  * as a name that there is no certificate for. Its ports are reserved. */
 MUST_CHECK bool edge_table_check(struct daemon *daemon, const struct release *candidate,
                                  struct err *err);
 /* The whole table; descriptors of static folders are appended to <fds>. */
 json_t *edge_table_make(struct daemon *daemon, uint64_t generation, int *fds, size_t *fd_count);
-/* "https://eshop.localhost:8443/", ... as a JSON list. */
-json_t *edge_table_addresses(const struct system *system);
 
 /* ---- edge_link.c ---- */
 
-MUST_CHECK bool edge_link_open(struct daemon *daemon, struct err *err);
+enum { EDGE_DRAIN_MS = 600 * 1000 }; /* for connections of an edge that was replaced */
+
+/* <held>: the sockets that the former program of this process left open; NULL: none. */
+MUST_CHECK bool edge_link_open(struct daemon *daemon, const json_t *held, struct err *err);
+/* Lists those sockets and lets them survive an exec. */
+json_t *edge_link_keep(const struct edge_link *link);
+/* <err> NULL: the new edge accepts. Else the former goes on. */
+typedef void edge_replaced_fn(void *arg, const struct err *err);
+/* Starts an edge in the place of the one that runs, which finishes what it has within <drain_ms>. */
+MUST_CHECK bool edge_link_replace(struct edge_link *link, uint64_t drain_ms, edge_replaced_fn *done,
+                                  void *arg, struct err *err);
+/* Could it be done now? */
+MUST_CHECK bool edge_link_check_replace(const struct edge_link *link, struct err *err);
+bool edge_link_has_process(const struct edge_link *link, pid_t pid);
+/* Numbers of the processes that were replaced and still finish what they have. */
+json_t *edge_link_former(const struct edge_link *link);
 void edge_link_close(struct edge_link *link);
 /* Holds every listener that the wanted and current releases ask for, plus <candidate>'s: fails, and
  * changes nothing, when one of its ports is in use. */
@@ -400,3 +448,5 @@ uint64_t edge_link_generation(const struct edge_link *link);
 
 MUST_CHECK bool api_open(struct daemon *daemon, struct err *err);
 void api_close(struct daemon *daemon);
+/* Something that answers wait for may have come: gives those that are due. */
+void api_settle(struct daemon *daemon);

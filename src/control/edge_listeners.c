@@ -6,6 +6,7 @@
  */
 #include "base/base.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -228,6 +229,65 @@ void edge_listeners_prune(struct edge_link *link)
             edge_listener_close(link, &link->held.ptr[i]);
             VEC_REMOVE(&link->held, i);
         }
+}
+
+/* ---- surviving an exec ---- */
+
+json_t *edge_link_keep(const struct edge_link *link)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < link->held.len; i++) {
+        const struct held *held = &link->held.ptr[i];
+        json_t *fds = json_array();
+        for (int n = 0; n < (held->udp ? 1 : link->workers); n++) {
+            int copy = fcntl(held->fds[n], F_DUPFD, 3); /* without O_CLOEXEC */
+            (void)json_array_append_new(fds, json_integer(copy));
+        }
+        (void)json_array_append_new(list, json_pack("{s:i, s:b, s:i, s:s, s:o}", "id",
+                                                    (int)held->id, "udp", (int)held->udp, "port",
+                                                    (int)held->port, "ip", held->ip, "fds", fds));
+    }
+    return list;
+}
+
+/* A machine that got other processors in between is not worth the trouble: then they are opened
+ * anew, as are those that could not be kept. */
+static bool take_over(const struct edge_link *link, const json_t *row, struct held *ret)
+{
+    const json_t *fds = json_object_get(row, "fds");
+    size_t count = ret->udp ? 1 : (size_t)link->workers;
+    bool whole = json_array_size(fds) == count && ret->id != 0;
+
+    for (size_t i = 0; i < json_array_size(fds); i++) {
+        int fd = (int)json_integer_value(json_array_get(fds, i));
+        bool is_open = fd > 2 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+        whole = whole && is_open;
+        if (i < ARRAY_LEN(ret->fds))
+            ret->fds[i] = is_open ? fd : -1;
+    }
+    if (!whole)
+        for (size_t i = 0; i < MIN(json_array_size(fds), ARRAY_LEN(ret->fds)); i++)
+            fd_close(ret->fds[i]);
+    return whole;
+}
+
+void edge_listeners_take_over(struct edge_link *link, const json_t *list)
+{
+    const json_t *row;
+    size_t index;
+
+    json_array_foreach(list, index, row)
+    {
+        struct held held = {.id = (uint32_t)json_find_u64(row, "id", 0),
+                            .port = (uint16_t)json_find_u64(row, "port", 0),
+                            .udp = json_find_bool(row, "udp", false)};
+        str_format(held.ip, sizeof held.ip, "%s", json_find_text(row, "ip", ""));
+        if (!take_over(link, row, &held))
+            continue;
+        link->last_id = MAX(link->last_id, held.id);
+        VEC_PUSH(&link->held, held);
+    }
 }
 
 /* ---- neighbours ---- */

@@ -7,4 +7,10 @@ void edge_policy_write(json_t *row, const struct compose_route *route)
 {
     if (route->cache_control != NULL)
         (void)json_object_set_new(row, "cache_control", json_string(route->cache_control));
+    if (route->cache != NULL)
+        edge_policy_cache(row, route->cache);
+    if (route->rules != NULL)
+        edge_policy_rules(row, route);
+    if (route->limits != NULL)
+        edge_policy_limits(row, route->limits);
 }

@@ -10,3 +10,20 @@
 #include "compose/model.h"
 
 void edge_policy_write(json_t *row, const struct compose_route *route);
+
+/* edge_policy_balance.c: of the upstream of a route. */
+void edge_policy_balance(json_t *upstream, const struct compose_balance *balance);
+
+/* edge_policy_cache.c: of a route; the room that a system's routes ask for, 0: none does. */
+void edge_policy_cache(json_t *row, const struct compose_cache *cache);
+uint64_t edge_policy_cache_bytes(const struct compose *compose);
+
+/* edge_policy_limits.c: those of a route; of a listener of <compose>, where several systems share
+ * it the first one that says anything decides; of the upstream that service <name> is. */
+void edge_policy_limits(json_t *row, const struct compose_limits *limits);
+void edge_policy_listener(json_t *row, const struct compose *compose);
+void edge_policy_upstream(json_t *upstream, const struct compose *compose, const char *name);
+
+/* edge_policy_rules.c: of a route, and what the system says of the access log. */
+void edge_policy_rules(json_t *row, const struct compose_route *route);
+void edge_policy_log(json_t *row, const struct compose *compose);

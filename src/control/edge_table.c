@@ -13,119 +13,30 @@
 #include "base/log.h"
 #include "control/daemon_priv.h"
 #include "control/edge_policy.h"
+#include "control/edge_rollout.h"
+#include "control/edge_tickets.h"
+#include "control/maintenance.h"
+#include "control/meters.h"
 #include "edge/table.h"
 #include "io/channel.h"
-
-enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
-
-/* ---- listeners ---- */
-
-struct wishes {
-    struct edge_listener_wish *items;
-    size_t count;
-};
-
-static bool is_same_ip(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static void add_wish(struct wishes *wishes, struct edge_listener_wish wish)
-{
-    for (size_t i = 0; i < wishes->count; i++)
-        if (wishes->items[i].port == wish.port && is_same_ip(wishes->items[i].ip, wish.ip) &&
-            edge_wish_is_udp(&wishes->items[i]) == edge_wish_is_udp(&wish))
-            return; /* the first one counts */
-    wishes->items[wishes->count++] = wish;
-}
-
-static void add_routed(struct wishes *wishes, const struct compose *compose, const char *ip,
-                       uint16_t port, bool is_https)
-{
-    if (port == 0 || (is_https && compose->x.tls == TLS_OFF))
-        return;
-    add_wish(wishes,
-             (struct edge_listener_wish){
-                 .port = port, .ip = ip, .kind = is_https ? "https" : "http", .routes = true});
-}
-
-/* In the machine's network its ports are the machine's already; without one it has none. */
-static bool publishes(const struct compose_service *service)
-{
-    const char *mode = service->network_mode;
-    return mode == NULL || (strcmp(mode, "host") != 0 && strcmp(mode, "none") != 0);
-}
-
-static void add_ports(struct wishes *wishes, const struct compose *compose,
-                      const struct compose_service *service, bool *ret_routed)
-{
-    for (size_t i = 0; i < service->port_count; i++) {
-        const struct compose_port *port = &service->ports[i];
-        if (port->published == 0 || !publishes(service))
-            continue;
-        if (service->x.provided_by_edge && port->protocol == PORT_TCP) {
-            add_routed(wishes, compose, port->host_ip, port->published, port->target == HTTPS_PORT);
-            *ret_routed = true;
-            continue;
-        }
-        bool is_http = port->app_protocol != NULL && strcmp(port->app_protocol, "http") == 0;
-        add_wish(wishes, (struct edge_listener_wish){.port = port->published,
-                                                     .ip = port->host_ip,
-                                                     .kind = port->protocol == PORT_UDP ? "udp"
-                                                             : is_http                  ? "http"
-                                                                                        : "tcp",
-                                                     .service = service->name,
-                                                     .target = port->target});
-    }
-}
-
-/* Plain HTTP of the routes goes to their HTTPS. */
-static void set_redirects(struct wishes *wishes)
-{
-    uint16_t https_port = 0;
-
-    for (size_t i = 0; i < wishes->count && https_port == 0; i++)
-        if (strcmp(wishes->items[i].kind, "https") == 0)
-            https_port = wishes->items[i].port;
-    for (size_t i = 0; i < wishes->count; i++)
-        if (wishes->items[i].routes && strcmp(wishes->items[i].kind, "http") == 0)
-            wishes->items[i].https_port = https_port;
-}
-
-size_t edge_table_wishes(const struct compose *compose, struct arena *arena,
-                         struct edge_listener_wish **ret)
-{
-    struct wishes wishes = {0};
-    size_t room = 2;
-    bool routed = false;
-
-    for (size_t i = 0; i < compose->service_count; i++)
-        room += compose->services[i].port_count;
-    wishes.items = ARENA_ARRAY(arena, struct edge_listener_wish, room);
-    for (size_t i = 0; i < compose->service_count; i++)
-        add_ports(&wishes, compose, &compose->services[i], &routed);
-    if (compose->x.has_listen || (compose->x.route_count > 0 && !routed)) {
-        add_routed(&wishes, compose, NULL, compose->x.has_listen ? compose->x.http_port : HTTP_PORT,
-                   false);
-        add_routed(&wishes, compose, NULL,
-                   compose->x.has_listen ? compose->x.https_port : HTTPS_PORT, true);
-    }
-    set_redirects(&wishes);
-    *ret = wishes.items;
-    return wishes.count;
-}
-
-/* ---- the table ---- */
 
 struct making {
     struct daemon *daemon;
     struct arena arena;
     json_t *listeners, *certificates, *upstreams, *routes;
+    uint64_t cache_bytes;        /* of all systems */
     struct map upstream_numbers; /* an upstream as JSON -> index + 1 */
-    struct map seen;             /* listener id -> anything */
+    struct map seen;             /* listener id -> its row */
     int *fds;
     size_t *fd_count;
     const struct instance *only; /* a one-off whose ports are being added; NULL: none */
+};
+
+/* Which of a service's instances. */
+enum way_to {
+    TO_TRAFFIC, /* those that take traffic */
+    TO_NEXT,    /* those of the release that is on its way */
+    TO_FORMER,  /* those of the one before */
 };
 
 /* Who is asked for its port: a listener of a service, or a route to one. */
@@ -135,6 +46,7 @@ struct way {
     const struct edge_listener_wish *wish; /* NULL: */
     const struct release *release;         /* of the route */
     const struct compose_route *route;
+    enum way_to to;
 };
 
 /* Ports of a one-off lead to it alone, those of the system to all the others. */
@@ -147,13 +59,18 @@ static bool is_meant(const struct making *making, const struct instance *instanc
            strcmp(instance->made_of->service->name, way->service) == 0;
 }
 
+static bool is_same_host(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static const struct compose_route *find_route(const struct compose *compose,
                                               const struct compose_route *like)
 {
     for (size_t i = 0; i < compose->x.route_count; i++) {
         const struct compose_route *route = &compose->x.routes[i];
         if (route->service != NULL && strcmp(route->service, like->service) == 0 &&
-            strcmp(route->path, like->path) == 0 && is_same_ip(route->host, like->host))
+            strcmp(route->path, like->path) == 0 && is_same_host(route->host, like->host))
             return route;
     }
     return NULL;
@@ -173,6 +90,17 @@ static uint16_t port_of(const struct instance *instance, const struct way *way)
     return own == NULL ? way->port : own->port;
 }
 
+static bool takes_requests(const struct making *making, const struct instance *instance,
+                           const struct way *way)
+{
+    if (way->to == TO_NEXT)
+        return edge_rollout_is_next(instance);
+    if (way->to == TO_FORMER)
+        return edge_rollout_is_former(instance);
+    return instance->in_traffic || instance->state == INSTANCE_DRAINING ||
+           (instance == making->only && instance_state_is_live(instance->state));
+}
+
 static json_t *targets_of(const struct making *making, struct system *system, const struct way *way)
 {
     json_t *targets = json_array();
@@ -181,30 +109,86 @@ static json_t *targets_of(const struct making *making, struct system *system, co
         struct instance *instance = CONTAINER_OF(node, struct instance, link);
         bool draining = instance->state == INSTANCE_DRAINING;
         const char *ip = network_address(instance);
-        bool takes = instance->in_traffic || draining ||
-                     (instance == making->only && instance_state_is_live(instance->state));
-        if (!is_meant(making, instance, way) || !takes || ip == NULL)
+        if (!is_meant(making, instance, way) || !takes_requests(making, instance, way) ||
+            ip == NULL)
             continue;
         instance->at_edge = true;
         char address[40];
         str_format(address, sizeof address, "%s:%u", ip, (unsigned)port_of(instance, way));
-        (void)json_array_append_new(targets,
-                                    json_pack("{s:s, s:s, s:i, s:b}", "id", instance->id, "address",
-                                              address, "weight", 1, "draining", (int)draining));
+        (void)json_array_append_new(targets, json_pack("{s:s, s:s, s:i, s:b, s:I}", "id",
+                                                       instance->id, "address", address, "weight",
+                                                       1, "draining", (int)draining, "release",
+                                                       (json_int_t)edge_rollout_label(instance)));
     }
     return targets;
+}
+
+static bool has_meter(const json_t *meters, uint64_t release)
+{
+    const json_t *meter;
+    size_t i;
+
+    json_array_foreach(meters, i, meter)
+    {
+        if (json_find_u64(meter, "release", 0) == release)
+            return true;
+    }
+    return false;
+}
+
+/* One for each release that <targets> are of. */
+static json_t *meters_of(struct making *making, const char *upstream, const json_t *targets)
+{
+    json_t *meters = json_array();
+    const json_t *target;
+    size_t i;
+
+    json_array_foreach(targets, i, target)
+    {
+        uint64_t release = json_find_u64(target, "release", 0);
+        if (has_meter(meters, release))
+            continue;
+        uint32_t number = meters_number(
+            making->daemon, meters_release_name(&making->arena, upstream, (uint32_t)release));
+        (void)json_array_append_new(meters, json_pack("{s:I, s:I}", "release", (json_int_t)release,
+                                                      "meter", (json_int_t)number));
+    }
+    return meters;
+}
+
+/* Who gets which share of the requests, while a rollout says so. */
+static void add_split(struct system *system, const char *service, const char *name,
+                      json_t *upstream)
+{
+    json_t *split = edge_rollout_split(system, service);
+
+    edge_rollout_note(system, service, name);
+    if (split != NULL)
+        (void)json_object_set_new(upstream, "split", split);
 }
 
 /* Two ways that lead to the same places are one upstream. */
 static int upstream_number(struct making *making, struct system *system, const struct way *way)
 {
     AUTO(buf_done) struct buf text = {0};
-    const char *name =
-        arena_printf(&making->arena, "%s/%s:%u", system->name, way->service, (unsigned)way->port);
+    static const char *const suffixes[] = {
+        [TO_TRAFFIC] = "", [TO_NEXT] = "@next", [TO_FORMER] = "@former"};
+    const char *name = arena_printf(&making->arena, "%s/%s:%u%s", system->name, way->service,
+                                    (unsigned)way->port, suffixes[way->to]);
     AUTO(json_unref)
     json_t *upstream =
         json_pack("{s:s, s:o}", "name", name, "targets", targets_of(making, system, way));
+    (void)json_object_set_new(upstream, "meters",
+                              meters_of(making, name, json_object_get(upstream, "targets")));
+    if (system->wanted != NULL)
+        edge_policy_upstream(upstream, system->wanted->compose, way->service);
 
+    if (way->route != NULL && way->route->is_h2c)
+        (void)json_object_set_new(upstream, "protocol", json_string("h2c"));
+    if (way->route != NULL && way->route->balance != NULL)
+        edge_policy_balance(upstream, way->route->balance);
+    if (way->to == TO_TRAFFIC && making->only == NULL)
+        add_split(system, way->service, name, upstream);
     json_format(upstream, false, &text);
     void *known = map_find(&making->upstream_numbers, buf_str(&text));
     if (known == NULL) {
@@ -215,10 +199,14 @@ static int upstream_number(struct making *making, struct system *system, const s
     return (int)(uintptr_t)known - 1;
 }
 
-static json_t *route_new(const struct system *system, const char *host, const char *path)
+static json_t *route_new(struct making *making, const struct system *system, const char *host,
+                         const char *path)
 {
-    return json_pack("{s:s, s:s?, s:s, s:b, s:b}", "system", system->name, "host", host, "path",
-                     path, "hsts", 1, "security_headers", 1);
+    uint32_t meter =
+        meters_number(making->daemon, meters_route_name(&making->arena, system->name, host, path));
+
+    return json_pack("{s:s, s:s?, s:s, s:b, s:b, s:I}", "system", system->name, "host", host,
+                     "path", path, "hsts", 1, "security_headers", 1, "meter", (json_int_t)meter);
 }
 
 /* An index among the message's descriptors; -1 when the folder cannot be opened. */
@@ -234,20 +222,28 @@ static int add_folder(struct making *making, const char *folder)
     return (int)(*making->fd_count)++;
 }
 
-static void add_route(struct making *making, struct system *system, const struct release *release,
-                      const struct compose_route *route, const json_t *listeners)
+/* <to> TO_FORMER: what the service does not know is asked of its old instances. */
+static void add_row(struct making *making, struct system *system, const struct release *release,
+                    const struct compose_route *route, const char *host, const char *path,
+                    enum way_to to, const json_t *listeners)
 {
-    const char *host = route->host != NULL ? route->host : release->compose->x.domain;
-    json_t *row = route_new(system, host, route->path);
+    json_t *row = route_new(making, system, host, path);
 
     (void)json_object_set_new(row, "listeners", json_deep_copy(listeners));
+    if (to != TO_NEXT) /* the new release can be looked at meanwhile */
+        maintenance_write(making->daemon, system->name, row);
     if (route->service != NULL) {
-        int number = upstream_number(making, system,
-                                     &(struct way){.service = route->service,
-                                                   .port = route->port,
-                                                   .release = release,
-                                                   .route = route});
-        (void)json_object_set_new(row, "upstream", json_integer(number));
+        struct way way = {.service = route->service,
+                          .port = route->port,
+                          .release = release,
+                          .route = route,
+                          .to = to == TO_FORMER ? TO_TRAFFIC : to};
+        (void)json_object_set_new(row, "upstream",
+                                  json_integer(upstream_number(making, system, &way)));
+        way.to = to;
+        if (to == TO_FORMER)
+            (void)json_object_set_new(row, "fallback_upstream",
+                                      json_integer(upstream_number(making, system, &way)));
     } else if (route->files != NULL) {
         int number = add_folder(making, route->files);
         if (number < 0) {
@@ -261,7 +257,53 @@ static void add_route(struct making *making, struct system *system, const struct
         (void)json_object_set_new(row, "redirect", json_string(route->redirect));
     }
     edge_policy_write(row, route);
+    edge_policy_log(row, release->compose);
     (void)json_array_append_new(making->routes, row);
+}
+
+static bool has_path(const struct compose *compose, const char *path)
+{
+    for (size_t i = 0; i < compose->x.route_count; i++)
+        if (strcmp(compose->x.routes[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* Files that pages of the old release still ask for. */
+static void add_assets(struct making *making, struct system *system, const struct release *release,
+                       const struct compose_route *route, const char *host, const json_t *listeners)
+{
+    const struct compose_texts *assets =
+        route->service == NULL ? NULL : edge_rollout_assets(system, route->service);
+
+    for (size_t i = 0; assets != NULL && i < assets->count; i++) {
+        struct str path = str_of(assets->items[i]);
+        if (str_starts(path, str_of(route->path)) && !has_path(release->compose, path.ptr))
+            add_row(making, system, release, route, host, path.ptr, TO_FORMER, listeners);
+    }
+}
+
+static void add_route(struct making *making, struct system *system, const struct release *release,
+                      const struct compose_route *route, const json_t *listeners)
+{
+    const char *host = route->host != NULL ? route->host : release->compose->x.domain;
+
+    add_row(making, system, release, route, host, route->path, TO_TRAFFIC, listeners);
+    add_assets(making, system, release, route, host, listeners);
+}
+
+/* The release that is on its way answers by a name of its own. */
+static void add_test_host(struct making *making, struct system *system, const json_t *listeners)
+{
+    const struct release *release = NULL;
+    const char *host = edge_rollout_test_host(system, &release);
+
+    for (size_t i = 0; host != NULL && i < release->compose->x.route_count; i++) {
+        const struct compose_route *route = &release->compose->x.routes[i];
+        if (route->host == NULL || (release->compose->x.domain != NULL &&
+                                    strcmp(route->host, release->compose->x.domain) == 0))
+            add_row(making, system, release, route, host, route->path, TO_NEXT, listeners);
+    }
 }
 
 static void add_listener(struct making *making, struct system *system,
@@ -270,18 +312,25 @@ static void add_listener(struct making *making, struct system *system,
     char key[16];
     str_format(key, sizeof key, "%u", id);
 
-    if (map_find(&making->seen, str_of(key)) != NULL)
-        return; /* shared with another system */
-    (void)map_set(&making->seen, str_of(key), making);
-    json_t *row = json_pack("{s:i, s:s, s:s, s:i}", "id", (int)id, "kind", wish->kind, "system",
-                            system->name, "port", (int)wish->port);
+    json_t *row = map_find(&making->seen, str_of(key));
+    if (row != NULL) { /* shared with another system */
+        if (system->wanted != NULL)
+            edge_policy_listener(row, system->wanted->compose);
+        return;
+    }
+    row = json_pack("{s:i, s:s, s:s, s:i}", "id", (int)id, "kind", wish->kind, "system",
+                    system->name, "port", (int)wish->port);
+    (void)map_set(&making->seen, str_of(key), row);
+    if (system->wanted != NULL)
+        edge_policy_listener(row, system->wanted->compose);
     if (wish->https_port != 0)
         (void)json_object_set_new(row, "https_port", json_integer(wish->https_port));
     if (strcmp(wish->kind, "tcp") == 0)
         (void)json_object_set_new(
             row, "upstream",
             json_integer(upstream_number(
-                making, system, &(struct way){wish->service, wish->target, wish, NULL, NULL})));
+                making, system,
+                &(struct way){.service = wish->service, .port = wish->target, .wish = wish})));
     (void)json_array_append_new(making->listeners, row);
 }
 
@@ -302,12 +351,14 @@ static void add_wished(struct making *making, struct system *system,
         (void)json_array_append_new(wish->routes ? routed : own, json_integer(id));
     }
     if (!wish->routes && strcmp(wish->kind, "http") == 0) {
-        json_t *row = route_new(system, NULL, "/");
+        json_t *row = route_new(making, system, NULL, "/");
+        maintenance_write(making->daemon, system->name, row);
         (void)json_object_set(row, "listeners", own);
         (void)json_object_set_new(
             row, "upstream",
             json_integer(upstream_number(
-                making, system, &(struct way){wish->service, wish->target, wish, NULL, NULL})));
+                making, system,
+                &(struct way){.service = wish->service, .port = wish->target, .wish = wish})));
         (void)json_array_append_new(making->routes, row);
     }
     json_decref(own);
@@ -335,6 +386,8 @@ static void add_release(struct making *making, struct system *system, const stru
     if (json_array_size(routed) > 0)
         for (size_t i = 0; i < release->compose->x.route_count; i++)
             add_route(making, system, release, &release->compose->x.routes[i], routed);
+    if (json_array_size(routed) > 0 && release == system->current)
+        add_test_host(making, system, routed);
 }
 
 /* `run --publish`: its release has the ports of its one service. */
@@ -363,6 +416,7 @@ static void add_system(struct making *making, struct system *system)
 
     ports_releases(system, releases);
     size_t count = ports_wishes(system, &making->arena, &wishes, &first);
+    making->cache_bytes += edge_policy_cache_bytes(releases[0]->compose);
     const struct release *secure[2] = {has_https(wishes, first) ? releases[0] : NULL,
                                        has_https(wishes + first, count - first) ? releases[1]
                                                                                 : NULL};
@@ -391,9 +445,12 @@ static json_t *making_end(struct making *making, uint64_t generation)
     map_done(&making->upstream_numbers);
     map_done(&making->seen);
     arena_done(&making->arena);
-    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "generation", (json_int_t)generation, "listeners",
-                     making->listeners, "certificates", making->certificates, "upstreams",
-                     making->upstreams, "routes", making->routes);
+    return json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o}", "ticket_keys",
+                     edge_tickets_keys(making->daemon), "generation", (json_int_t)generation,
+                     "cache_bytes", (json_int_t)making->cache_bytes, "sign_key",
+                     making->daemon->sign_key, "listeners", making->listeners, "certificates",
+                     making->certificates, "upstreams", making->upstreams, "routes",
+                     making->routes);
 }
 
 /* The candidate alone, as if it ran without instances. */
@@ -405,6 +462,7 @@ static bool add_candidate(struct making *making, const struct release *candidate
     str_format(system.name, sizeof system.name, "%s", candidate->compose->name);
     list_init(&system.instances);
     size_t count = edge_table_wishes(candidate->compose, &making->arena, &wishes);
+    making->cache_bytes = edge_policy_cache_bytes(candidate->compose);
     if (has_https(wishes, count) &&
         !certificates_check(making->daemon, candidate->compose, making->certificates, err))
         return false;
@@ -445,29 +503,4 @@ json_t *edge_table_make(struct daemon *daemon, uint64_t generation, int *fds, si
     }
     certificates_sweep(daemon);
     return making_end(&making, generation);
-}
-
-json_t *edge_table_addresses(const struct system *system)
-{
-    const struct release *release = system->wanted;
-    AUTO(arena_done) struct arena arena = {0};
-    struct edge_listener_wish *wishes;
-    json_t *list = json_array();
-
-    if (release == NULL)
-        return list;
-    const char *host =
-        release->compose->x.domain == NULL ? "localhost" : release->compose->x.domain;
-    size_t count = edge_table_wishes(release->compose, &arena, &wishes);
-    for (size_t i = 0; i < count; i++) {
-        bool is_https = strcmp(wishes[i].kind, "https") == 0;
-        if (strcmp(wishes[i].kind, "tcp") == 0 || edge_wish_is_udp(&wishes[i]) ||
-            wishes[i].https_port != 0)
-            continue;
-        bool usual = wishes[i].port == (is_https ? HTTPS_PORT : HTTP_PORT);
-        (void)json_array_append_new(list, usual ? json_sprintf("%s://%s/", wishes[i].kind, host)
-                                                : json_sprintf("%s://%s:%u/", wishes[i].kind, host,
-                                                               (unsigned)wishes[i].port));
-    }
-    return list;
 }

@@ -285,7 +285,8 @@ static void act_drain(struct instance *instance)
     struct daemon *daemon = instance->system->daemon;
 
     check_stop(instance);
-    set_timer(instance, DRAIN_MAX_MS);
+    const struct compose_ms *drain = &instance->made_of->service->x.deploy.stream_drain;
+    set_timer(instance, drain->given ? drain->ms : DRAIN_MAX_MS);
     daemon_publish(daemon);
     if (!instance->at_edge)
         loop_defer(daemon->loop, &instance->drained, on_nothing_to_drain);
@@ -354,6 +355,12 @@ static void act_publish(struct instance *instance)
     daemon_publish(instance->system->daemon);
 }
 
+static void act_readmit(struct instance *instance)
+{
+    check_start(instance);
+    daemon_publish(instance->system->daemon);
+}
+
 static void act_nothing(struct instance *instance)
 {
     (void)instance;
@@ -368,6 +375,7 @@ void instance_act(struct instance *instance, enum instance_action action)
         [INSTANCE_DO_DRAIN] = act_drain,     [INSTANCE_DO_TERM] = act_term,
         [INSTANCE_DO_KILL] = act_kill,       [INSTANCE_DO_BACKOFF] = act_backoff,
         [INSTANCE_DO_SETTLE] = act_settle,   [INSTANCE_DO_REMOVE] = act_remove,
+        [INSTANCE_DO_READMIT] = act_readmit,
     };
 
     actions[action](instance);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "control/daemon_priv.h"
+#include "control/rollout.h"
 #include "watch/log_read.h"
 
 enum { SHOWN_LOG_LINES = 20, SHOWN_LOG_BYTES = 8192 };
@@ -15,7 +16,8 @@ static const char *const kind_names[] = {
     [OPERATION_STOP] = "stop",       [OPERATION_RM] = "rm",
     [OPERATION_PAUSE] = "pause",     [OPERATION_UNPAUSE] = "unpause",
     [OPERATION_RUN] = "run",         [OPERATION_ROLLBACK] = "rollback",
-    [OPERATION_SCALE] = "scale"};
+    [OPERATION_SCALE] = "scale",     [OPERATION_DEPLOY] = "deploy",
+    [OPERATION_PROMOTE] = "promote", [OPERATION_ABORT] = "abort"};
 
 /* What a lock keeps people from. Builds, and commands beside what runs, hurt nobody. */
 static bool is_locked_out(enum operation_kind kind)
@@ -33,6 +35,8 @@ const char *operation_kind_name(enum operation_kind kind)
 struct operation *operation_begin(struct system *system, enum operation_kind kind, struct err *err)
 {
     if (is_locked_out(kind) && !lock_check(system->daemon, system->name, err))
+        return NULL;
+    if (!deploy_check(system, kind, err))
         return NULL;
     if (system->operation != NULL) {
         err_set(err, ERR_LOCKED, "'%s' is busy: %s is under way since %llu s", system->name,
@@ -76,7 +80,8 @@ bool operation_serves(const struct operation *operation)
 {
     return operation->kind == OPERATION_UP || operation->kind == OPERATION_RESTART ||
            operation->kind == OPERATION_START || operation->kind == OPERATION_ROLLBACK ||
-           operation->kind == OPERATION_SCALE;
+           operation->kind == OPERATION_SCALE || operation->kind == OPERATION_DEPLOY ||
+           operation->kind == OPERATION_PROMOTE || operation->kind == OPERATION_ABORT;
 }
 
 static void push_all(struct list *subscribers, struct str line)
@@ -92,8 +97,7 @@ static uint64_t elapsed_ms(const struct operation *operation)
     return (loop_now_ns(operation->system->daemon->loop) - operation->started_ns) / NS_PER_MS;
 }
 
-/* Takes over <event>. */
-static void tell(struct system *system, json_t *event)
+void operation_tell(struct system *system, json_t *event)
 {
     AUTO(json_unref) json_t *owned = event;
     AUTO(buf_done) struct buf line = {0};
@@ -114,9 +118,9 @@ static void tell(struct system *system, json_t *event)
 void operation_step(struct system *system, const char *service, const char *instance,
                     const char *state, const char *text)
 {
-    tell(system, json_pack("{s:s, s:s?, s:s?, s:s, s:o}", "event", "step", "service", service,
-                           "instance", instance, "state", state, "text",
-                           json_from_bytes(str_of(text == NULL ? "" : text))));
+    operation_tell(system, json_pack("{s:s, s:s?, s:s?, s:s, s:o}", "event", "step", "service",
+                                     service, "instance", instance, "state", state, "text",
+                                     json_from_bytes(str_of(text == NULL ? "" : text))));
 }
 
 void operation_step_of(const struct instance *instance, const char *state, const char *text)
@@ -124,22 +128,22 @@ void operation_step_of(const struct instance *instance, const char *state, const
     char name[RUNTIME_ID_MAX + 1];
 
     instance_format_name(instance, name);
-    tell(instance->system,
-         json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "event", "step", "service",
-                   instance->made_of->service->name, "instance", name, "id", instance->id, "state",
-                   state, "text", json_from_bytes(str_of(text))));
+    operation_tell(instance->system,
+                   json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "event", "step", "service",
+                             instance->made_of->service->name, "instance", name, "id", instance->id,
+                             "state", state, "text", json_from_bytes(str_of(text))));
 }
 
 void operation_output(struct system *system, const char *service, struct str line)
 {
-    tell(system, json_pack("{s:s, s:s, s:o}", "event", "output", "service", service, "text",
-                           json_from_bytes(line)));
+    operation_tell(system, json_pack("{s:s, s:s, s:o}", "event", "output", "service", service,
+                                     "text", json_from_bytes(line)));
 }
 
 void operation_warn(struct system *system, const char *text)
 {
-    tell(system,
-         json_pack("{s:s, s:o}", "event", "warning", "text", json_from_bytes(str_of(text))));
+    operation_tell(
+        system, json_pack("{s:s, s:o}", "event", "warning", "text", json_from_bytes(str_of(text))));
 }
 
 void operation_fail(struct operation *operation, const struct err *err,
@@ -161,18 +165,32 @@ void operation_fail(struct operation *operation, const struct err *err,
     operation->failure_logs = buf_take(&json);
 }
 
+static json_int_t release_of(const struct operation *operation)
+{
+    const struct release *wanted = operation->system->wanted;
+    return wanted == NULL ? 0 : (json_int_t)wanted->number;
+}
+
+static json_t *rollout_of(const struct operation *operation)
+{
+    return operation->follows ? rollout_json(operation->system) : json_null();
+}
+
 static json_t *result_of(const struct operation *operation, const struct err *err)
 {
     if (err == NULL)
-        return json_pack("{s:s, s:b, s:b, s:o, s:o*}", "event", "result", "ok", 1, "changed",
-                         (int)operation->changed, "addresses",
+        return json_pack("{s:s, s:b, s:b, s:I, s:o, s:o, s:o*}", "event", "result", "ok", 1,
+                         "changed", (int)operation->changed, "release", release_of(operation),
+                         "rollout", rollout_of(operation), "addresses",
                          operation_serves(operation) ? edge_table_addresses(operation->system)
                                                      : json_array(),
                          "instance", operation->run == NULL ? NULL : run_describe(operation->run));
     json_t *logs = operation->failure_logs == NULL
                        ? NULL
                        : json_loads(operation->failure_logs, JSON_DECODE_ANY, NULL);
-    return json_pack("{s:s, s:b, s:i, s:s, s:o, s:o}", "event", "result", "ok", 0, "exit_status",
+    return json_pack("{s:s, s:b, s:I, s:o, s:i, s:s, s:o, s:o}", "event", "result", "ok", 0,
+                     "release", release_of(operation), "rollout", rollout_of(operation),
+                     "exit_status",
                      operation->exit_status > 0 ? operation->exit_status
                      : err->code == ERR_LOCKED  ? 4
                      : err->code == ERR_TIMEOUT ? 124
@@ -181,11 +199,12 @@ static json_t *result_of(const struct operation *operation, const struct err *er
                      "logs", logs == NULL ? json_array() : logs);
 }
 
-void operation_end(struct operation *operation, const struct err *err)
+/* Takes over <result>. */
+static void end(struct operation *operation, json_t *result, const struct err *err)
 {
     struct system *system = operation->system;
 
-    tell(system, result_of(operation, err));
+    operation_tell(system, result);
     LIST_FOR_EACH (node, &operation->subscribers) {
         struct subscriber *subscriber = CONTAINER_OF(node, struct subscriber, link);
         list_remove(node);
@@ -209,4 +228,14 @@ void operation_end(struct operation *operation, const struct err *err)
     free(operation->failure);
     free(operation->failure_logs);
     free(operation);
+}
+
+void operation_end(struct operation *operation, const struct err *err)
+{
+    end(operation, result_of(operation, err), err);
+}
+
+void operation_end_with(struct operation *operation, json_t *result)
+{
+    end(operation, result, NULL);
 }

@@ -67,7 +67,25 @@ enum operation_kind {
     OPERATION_UNPAUSE,
     OPERATION_RUN,
     OPERATION_ROLLBACK,
-    OPERATION_SCALE
+    OPERATION_SCALE,
+    OPERATION_DEPLOY,
+    OPERATION_PROMOTE,
+    OPERATION_ABORT
+};
+
+/* When a deploy counts as done, for who asked for it. */
+enum deploy_wait {
+    DEPLOY_WAIT_DONE,     /* the old instances are gone, or kept warm */
+    DEPLOY_WAIT_SWITCHED, /* all traffic is at the new release */
+    DEPLOY_WAIT_STARTED,  /* it is under way */
+};
+
+/* What a request says about how its release takes over. */
+struct deploy_request {
+    bool present;
+    const char *strategy; /* NULL: as the file says */
+    enum deploy_wait wait;
+    bool dry_run; /* what would be done, and nothing of it */
 };
 
 struct run;
@@ -86,16 +104,19 @@ struct operation {
     uint64_t started_ns;
     struct list subscribers;
     struct timer timeout;
-    struct timer settling; /* the edge has to apply the last table before it ends */
-    bool settled;          /* it had long enough */
-    bool reconciling;      /* the preparations are over, the plan decides */
-    bool changed;          /* something was done */
-    uint64_t grace_ms;     /* -t; UINT64_MAX: what the file says */
-    size_t pausing;        /* PAUSE and UNPAUSE: instances that are not there yet, and one */
-    struct run *run;       /* RUN */
-    int exit_status;       /* of the command when it fails; 0: by the error's code */
-    bool forgets_releases; /* DOWN: nobody can go back to what it was */
-    uint32_t back_to;      /* ROLLBACK: the release that it brings back */
+    struct timer settling;        /* the edge has to apply the last table before it ends */
+    bool settled;                 /* it had long enough */
+    bool reconciling;             /* the preparations are over, the plan decides */
+    bool changed;                 /* something was done */
+    uint64_t grace_ms;            /* -t; UINT64_MAX: what the file says */
+    size_t pausing;               /* PAUSE and UNPAUSE: instances that are not there yet, and one */
+    struct run *run;              /* RUN */
+    int exit_status;              /* of the command when it fails; 0: by the error's code */
+    bool forgets_releases;        /* DOWN: nobody can go back to what it was */
+    uint32_t back_to;             /* ROLLBACK: the release that it brings back */
+    struct deploy_request deploy; /* UP, DEPLOY; its texts are in <arena> */
+    struct compose_texts unbuilt; /* dry run: services that would be built; in <arena> */
+    bool follows;                 /* a rollout, whose end is its own */
     char commit[COMMIT_TEXT_BYTES]; /* UP, CREATE: of the project folder; empty: none */
     bool dirty;
     /* UP, CREATE, BUILD, RESTART, RUN, ROLLBACK and SCALE */
@@ -131,6 +152,31 @@ bool operation_serves(const struct operation *operation);
 void operation_fail(struct operation *operation, const struct err *err,
                     const struct instance *instance);
 const char *operation_kind_name(enum operation_kind kind);
+/* Pushes <event>, and takes it over, to who follows the operation and to who follows all events. */
+void operation_tell(struct system *system, json_t *event);
+/* Ends well, with <result> (taken over) in place of the usual line. */
+void operation_end_with(struct operation *operation, json_t *result);
+
+/* ---- deploy.c ---- */
+
+/* The rollout by which the candidate becomes the wanted release; NULL: it needs none. */
+struct rollout *deploy_make_rollout(const struct operation *operation);
+/* A rollback to a release whose instances are still there: they are what it wants. */
+void deploy_take_warm(struct operation *operation);
+/* Tells what a deploy would do, and ends it. */
+void deploy_tell_plan(struct operation *operation);
+/* May <kind> begin while the system's rollout stands where it does? */
+MUST_CHECK bool deploy_check(const struct system *system, enum operation_kind kind,
+                             struct err *err);
+/* It follows a rollout: ends it when there is nothing more to wait for. */
+void deploy_conclude(struct operation *operation, bool settled);
+MUST_CHECK bool deploy_take_request(struct operation *operation,
+                                    const struct deploy_request *request, struct err *err);
+/* <all>: on to the last step. */
+MUST_CHECK bool promote_begin(struct system *system, bool all, uint64_t timeout_ms,
+                              struct subscriber *subscriber, struct err *err);
+MUST_CHECK bool abort_begin(struct system *system, uint64_t timeout_ms,
+                            struct subscriber *subscriber, struct err *err);
 
 /* ---- up.c, down.c ---- */
 
@@ -148,6 +194,7 @@ struct up_request {
     bool no_build;
     bool no_cache;
     bool only_build;
+    struct deploy_request deploy;
     uint64_t timeout_ms;
 };
 /* The common beginning of `up` and `run`: the operation with what <request> says about builds. */

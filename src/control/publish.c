@@ -10,6 +10,10 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "control/daemon_priv.h"
+#include "control/edge_rollout.h"
+#include "deploy/rollout.h"
+
+enum { WEIGHED_TURNS = 100 };
 
 struct wish {
     struct arena arena;
@@ -163,6 +167,52 @@ static void add_endpoint(struct wish *wish, const struct instance *instance)
 
 /* ---- where service addresses lead ---- */
 
+static bool is_next(const struct system *system, const char *address)
+{
+    LIST_FOR_EACH (node, &system->instances) {
+        const struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        if (strcmp(instance->address, address) == 0)
+            return edge_rollout_is_next(instance);
+    }
+    return false;
+}
+
+/* The <turn>th of those that are of the new release, or of the others, in turn. */
+static const char *find_in_turn(const struct system *system, const struct addresses *from,
+                                bool next, size_t turn)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < from->len; i++)
+        count += is_next(system, from->ptr[i]) == next;
+    for (size_t i = 0, seen = 0; count > 0 && i < from->len; i++)
+        if (is_next(system, from->ptr[i]) == next && seen++ == turn % count)
+            return from->ptr[i];
+    return NULL;
+}
+
+/* Connections go to the addresses in turn: one that stands there oftener gets more. While a rollout
+ * gives the new release a share of the requests, it gets the same share of these. */
+static void weigh(const struct system *system, const char *service, struct addresses *ready)
+{
+    struct addresses turns = {0};
+    uint32_t share;
+    size_t next = 0;
+
+    if (!edge_rollout_share(system, service, &share) ||
+        find_in_turn(system, ready, true, 0) == NULL ||
+        find_in_turn(system, ready, false, 0) == NULL)
+        return;
+    for (size_t i = 0; i < WEIGHED_TURNS; i++) {
+        bool is_due = (i + 1) * share / ROLLOUT_WHOLE > next;
+        const char *address = find_in_turn(system, ready, is_due, is_due ? next : i - next);
+        next += is_due;
+        VEC_PUSH(&turns, address);
+    }
+    VEC_DONE(ready);
+    *ready = turns;
+}
+
 /* <number> 0: all of its instances. */
 static void add_address(struct wish *wish, struct system *system, const char *service,
                         uint32_t number)
@@ -182,6 +232,7 @@ static void add_address(struct wish *wish, struct system *system, const char *se
             strcmp(instance->made_of->service->name, service) == 0)
             VEC_PUSH(&ready, instance->address);
     }
+    weigh(system, service, &ready);
     const char **kept = keep(wish, &ready);
     VEC_PUSH(&wish->services,
              (struct runtime_service_address){.address = arena_text(&wish->arena, address),

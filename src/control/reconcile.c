@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "control/rollout.h"
 #include "control/state.h"
 
 enum { SETTLING_MS = 2000 };
@@ -75,6 +76,7 @@ static void add_wanted(struct reconcile_view *view, const struct system *system)
         row->aside = system->operation != NULL && !operation_has(system->operation, row->name);
         row->exclusive = made->image->exclusive;
         row->migration = migration_state(system, i);
+        rollout_direct_service(system, row);
         add_dependencies(view, row, made->service); /* dependencies come first in the model */
     }
 }
@@ -118,8 +120,10 @@ void reconcile_view_init(struct reconcile_view *view, const struct system *syste
     }
     for (size_t i = 0; i < view->instance_count; i++) { /* left-over services: all are known now */
         struct plan_service *row = &view->services[view->instances[i].service];
-        if (view->instances[i].service >= wanted && row->deps == NULL)
-            add_dependencies(view, row, view->real[i]->made_of->service);
+        if (view->instances[i].service < wanted || row->deps != NULL)
+            continue;
+        add_dependencies(view, row, view->real[i]->made_of->service);
+        rollout_direct_service(system, row);
     }
 }
 
@@ -200,8 +204,8 @@ static bool clear_jobs(struct system *system)
 
 /* ---- the operation ---- */
 
-static void describe_failure(const struct reconcile_view *view, const struct plan *plan,
-                             struct instance **ret_instance, struct err *err)
+void reconcile_describe_failure(const struct reconcile_view *view, const struct plan *plan,
+                                struct instance **ret_instance, struct err *err)
 {
     const char *service = view->services[plan->failed_service].name;
     char name[RUNTIME_ID_MAX + 1];
@@ -264,10 +268,11 @@ static void conclude_without_operation(struct system *system, const struct recon
     struct instance *instance;
     struct err err;
 
-    if (plan->verdict == PLAN_CONVERGED)
+    bool rolls_out = rollout_is_active(system); /* which decides */
+    if (plan->verdict == PLAN_CONVERGED && !rolls_out)
         reached(system);
-    if (plan->verdict == PLAN_FAILED && system->wanted != system->current) {
-        describe_failure(view, plan, &instance, &err);
+    if (plan->verdict == PLAN_FAILED && system->wanted != system->current && !rolls_out) {
+        reconcile_describe_failure(view, plan, &instance, &err);
         turn_back(system, &err);
     }
     doom_carry_out(system);
@@ -354,8 +359,15 @@ static void conclude(struct system *system, const struct reconcile_view *view,
 
     if (!operation->reconciling)
         return;
+    if (operation->follows) {
+        bool is_over = !rollout_is_active(system) || operation->failure != NULL;
+        deploy_conclude(operation, has_settled(operation));
+        if (is_over)
+            doom_carry_out(system);
+        return;
+    }
     if (operation->failure == NULL && plan->verdict == PLAN_FAILED) {
-        describe_failure(view, plan, &instance, &err);
+        reconcile_describe_failure(view, plan, &instance, &err);
         operation_fail(operation, &err, instance);
     }
     bool releases = operation_releases(operation);
@@ -386,10 +398,12 @@ static void on_reconcile(struct deferred *deferred)
     plan_make(view.services, view.service_count, view.instances, view.instance_count, plan);
     if ((jobs_left || (leaving && system->wanted == NULL)) && plan->verdict == PLAN_CONVERGED)
         plan->verdict = PLAN_WORKING;
-    bool gives_up =
-        system->operation != NULL && system->operation->reconciling && plan->verdict == PLAN_FAILED;
+    bool gives_up = ((system->operation != NULL && system->operation->reconciling) ||
+                     rollout_is_active(system)) &&
+                    plan->verdict == PLAN_FAILED;
     for (size_t i = 0; !gives_up && i < plan->step_count; i++)
         take_step(system, &view, &plan->steps[i]);
+    rollout_drive(system, &view, plan);
     if (system->operation != NULL)
         conclude(system, &view, plan);
     else

@@ -168,13 +168,12 @@ static void add_reached(void *arg, const struct state_release *row)
         VEC_PUSH(numbers, row->number);
 }
 
-static bool read_json(const struct system *system, uint32_t number, json_t **ret_config,
-                      json_t **ret_services, struct err *err)
+static bool read_stored(struct state *state, const char *system, uint32_t number,
+                        json_t **ret_config, json_t **ret_services, struct err *err)
 {
     AUTO(buf_done) struct buf config = {0}, services = {0};
 
-    return state_read_release(system->daemon->state, system->name, number, &config, &services,
-                              err) &&
+    return state_read_release(state, system, number, &config, &services, err) &&
            json_parse(buf_str(&config), COMPOSE_RESOLVED_BYTES, ret_config, err) &&
            json_parse(buf_str(&services), COMPOSE_RESOLVED_BYTES, ret_services, err);
 }
@@ -185,8 +184,10 @@ static bool is_like_current(const struct system *system, uint32_t number, bool *
     AUTO(json_unref) json_t *config = NULL, *services = NULL;
     AUTO(json_unref) json_t *current = NULL, *current_services = NULL;
 
-    if (!read_json(system, number, &config, &services, err) ||
-        !read_json(system, system->current->number, &current, &current_services, err))
+    struct state *state = system->daemon->state;
+    if (!read_stored(state, system->name, number, &config, &services, err) ||
+        !read_stored(state, system->name, system->current->number, &current, &current_services,
+                     err))
         return false;
     *ret = releases_are_alike(config, services, current, current_services);
     return true;
@@ -212,6 +213,64 @@ bool releases_find_former(struct system *system, uint32_t *ret, struct err *err)
                        "no release before %u of '%s' was reached and differs from it; 'ishizue "
                        "releases' lists them",
                        system->current->number, system->name);
+    return ok;
+}
+
+/* ---- what cannot be undone ---- */
+
+static bool is_irreversible(const json_t *service)
+{
+    const json_t *migrate = json_object_get(json_object_get(service, "x-ishizue"), "migrate");
+    return json_is_object(migrate) && !json_find_bool(migrate, "reversible", true);
+}
+
+static bool has_text(const json_t *list, const char *text)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        if (strcmp(json_string_value(item), text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Adds the services of release <number> that it migrated for good, and that are not as in <old>. */
+static bool add_irreversible(struct state *state, const char *system, uint32_t number,
+                             const json_t *old, json_t *list, struct err *err)
+{
+    AUTO(json_unref) json_t *config = NULL, *services = NULL;
+    const char *name;
+    json_t *service;
+
+    if (!read_stored(state, system, number, &config, &services, err))
+        return false;
+    json_object_foreach(json_object_get(config, "services"), name, service)
+    {
+        const char *now = json_find_text(json_object_get(services, name), "config_hash", "");
+        const char *then = json_find_text(json_object_get(old, name), "config_hash", "");
+        if (is_irreversible(service) && strcmp(now, then) != 0 && !has_text(list, name))
+            (void)json_array_append_new(list, json_string(name));
+    }
+    return true;
+}
+
+bool releases_irreversible(struct state *state, const char *system, uint32_t from, uint32_t to,
+                           json_t **ret, struct err *err)
+{
+    AUTO(json_unref) json_t *config = NULL, *old = NULL, *list = json_array();
+    struct numbers numbers = {.below = from == UINT32_MAX ? from : from + 1};
+
+    bool ok = read_stored(state, system, to, &config, &old, err) &&
+              state_each_release(state, system, add_reached, &numbers, err);
+    for (size_t i = 0; ok && i < numbers.len; i++)
+        if (numbers.ptr[i] > to)
+            ok = add_irreversible(state, system, numbers.ptr[i], old, list, err);
+    VEC_DONE(&numbers);
+    if (ok)
+        *ret = json_incref(list);
     return ok;
 }
 
@@ -269,6 +328,7 @@ bool rollback_begin(struct system *system, uint32_t number, uint64_t timeout_ms,
         return false;
     }
     operation->back_to = number;
+    operation->deploy.wait = DEPLOY_WAIT_SWITCHED; /* what drains does so by itself */
     operation->candidate = releases_read(system, number, err);
     return go(operation, subscriber, err);
 }
@@ -288,7 +348,7 @@ static bool set_counts(struct operation *operation, json_t *config, const json_t
         json_t *deploy = json_object_get(service, "deploy");
         json_int_t value = json_integer_value(count);
         if (service == NULL)
-            return err_set(err, ERR_NOT_FOUND, "there is no service '%.100s'", name);
+            return err_set(err, ERR_NO_SERVICE, "there is no service '%.100s'", name);
         if (!json_is_integer(count) || value < 0 || value > SCALE_MAX)
             return err_set(err, ERR_LIMIT, "'%s' can have 0 to %d instances", name, SCALE_MAX);
         (void)json_object_set_new(service, "scale", json_integer(value));

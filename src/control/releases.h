@@ -11,6 +11,7 @@
 struct err;
 struct operation;
 struct release;
+struct state;
 struct subscriber;
 struct system;
 
@@ -26,6 +27,11 @@ MUST_CHECK struct release *releases_read(const struct system *system, uint32_t n
                                          struct err *err);
 /* The last reached release before the current one that differs from it. */
 MUST_CHECK bool releases_find_former(struct system *system, uint32_t *ret, struct err *err);
+
+/* ["web", ...]: services that a release after <to>, up to <from>, migrated in a way that its file
+ * says cannot be undone. New reference. */
+MUST_CHECK bool releases_irreversible(struct state *state, const char *system, uint32_t from,
+                                      uint32_t to, json_t **ret, struct err *err);
 
 MUST_CHECK bool rollback_begin(struct system *system, uint32_t number, uint64_t timeout_ms,
                                struct subscriber *subscriber, struct err *err);

@@ -9,11 +9,14 @@
 struct retention_row {
     uint32_t number;
     bool reached;
-    bool one_off; /* made by `run` */
-    bool used;    /* wanted, current, or an instance is made of it */
-    bool kept;    /* the answer */
+    bool one_off;   /* made by `run` */
+    bool used;      /* wanted, current, or an instance is made of it */
+    uint64_t bytes; /* on the disk, that no newer one has */
+    bool kept;      /* the answer */
 };
 
-/* Sets `kept` of <rows>, which come the newest first: what is used, the newest <count> that are no
- * one-offs, and the last reached one before <current> (0: none is current). */
-void retention_choose(struct retention_row *rows, size_t row_count, uint32_t current, size_t count);
+/* Sets `kept` of <rows>, which come the newest first: what is used, the last reached one before
+ * <current> (0: none is current), and the newest <count> that are no one-offs, as far as all that
+ * is kept so far has at most <disk_bytes> (0: no limit). */
+void retention_choose(struct retention_row *rows, size_t row_count, uint32_t current, size_t count,
+                      uint64_t disk_bytes);

@@ -97,7 +97,7 @@ static bool make_release(struct run *run, const json_t *config, const struct run
     json_t *service = json_object_get(json_object_get(own, "services"), request->service);
 
     if (!json_is_object(service))
-        return err_set(err, ERR_NOT_FOUND, "there is no service '%.100s'", request->service);
+        return err_set(err, ERR_NO_SERVICE, "there is no service '%.100s'", request->service);
     leave_out_others(own, request->service);
     if (!change_service(service, request->overrides, err))
         return false;
@@ -107,7 +107,7 @@ static bool make_release(struct run *run, const json_t *config, const struct run
         return false;
     run->service = release_find(run->release, request->service);
     if (run->service == SIZE_MAX)
-        return err_set(err, ERR_NOT_FOUND, "there is no service '%.100s'", request->service);
+        return err_set(err, ERR_NO_SERVICE, "there is no service '%.100s'", request->service);
     if (run->release->services[run->service].service->x.provided_by_edge)
         return err_set(err, ERR_INVALID,
                        "service '%s' is provided by the edge, so nothing of it can be run",

@@ -59,7 +59,7 @@ bool scope_choose(const struct system *system, const json_t *services, struct ar
     for (size_t i = 0; i < json_array_size(services); i++) {
         const char *name = json_string_value(json_array_get(services, i));
         if (name == NULL || !is_known(system, name))
-            return err_set(err, ERR_NOT_FOUND, "there is no service '%.100s'",
+            return err_set(err, ERR_NO_SERVICE, "there is no service '%.100s'",
                            name == NULL ? "" : name);
         scope_add(ret, name, arena);
     }

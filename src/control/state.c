@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "control/state_priv.h"
 
 /* Only ever appended to: step i takes the schema from version i to i + 1. From the fourth on, each
@@ -60,6 +61,15 @@ static const char *const schema_steps[] = {
     "CREATE TABLE schema_undo(version INTEGER PRIMARY KEY, sql TEXT NOT NULL);"
     "INSERT INTO schema_undo VALUES(4, 'DROP TABLE release_facts; DROP TABLE release_numbers;"
     "  DROP TABLE history; DROP TABLE locks; DROP TABLE schema_undo');",
+    "CREATE TABLE rollouts(system TEXT PRIMARY KEY, from_release INTEGER NOT NULL,"
+    "  to_release INTEGER NOT NULL, command TEXT NOT NULL, strategy TEXT NOT NULL,"
+    "  state TEXT NOT NULL, step INTEGER NOT NULL, tolerates INTEGER NOT NULL,"
+    "  started_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL, switched_ms INTEGER NOT NULL,"
+    "  why TEXT NOT NULL);"
+    "INSERT INTO schema_undo VALUES(5, 'DROP TABLE rollouts');",
+    "CREATE TABLE maintenance(system TEXT PRIMARY KEY, page TEXT, user TEXT NOT NULL,"
+    "  since_ms INTEGER NOT NULL);"
+    "INSERT INTO schema_undo VALUES(6, 'DROP TABLE maintenance');",
 };
 
 /* 10.213.0.0/16, without its first addresses; above the range of people's uids. */
@@ -74,6 +84,22 @@ struct state *state_open(const char *path, struct err *err)
     struct state *state = NEW(struct state);
     state->db = TAKE(db);
     return state;
+}
+
+size_t state_schema(void)
+{
+    return ARRAY_LEN(schema_steps);
+}
+
+bool state_copy(struct state *state, const char *path, struct err *err)
+{
+    AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
+
+    if (!file_write(path, (struct str){0}, 0600, err) ||
+        !db_prepare(state->db, "VACUUM INTO ?", &stmt, err))
+        return false;
+    db_stmt_bind_text(stmt, 1, path);
+    return db_stmt_run(stmt, err);
 }
 
 void state_free(struct state *state)
@@ -135,7 +161,7 @@ bool state_delete_system(struct state *state, const char *name, struct err *err)
 {
     return state_run(state, "DELETE FROM holds WHERE system=?", &name, 1, err) &&
            state_run(state, "DELETE FROM doomed WHERE system=?", &name, 1, err) &&
-           state_forget_ports(state, name, err) &&
+           state_forget_ports(state, name, err) && state_delete_rollout(state, name, err) &&
            state_run(state, "DELETE FROM systems WHERE name=?", &name, 1, err);
 }
 

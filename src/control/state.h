@@ -40,6 +40,26 @@ typedef bool state_system_fn(void *arg, const struct state_system *row, struct e
 MUST_CHECK bool state_each_system(struct state *state, state_system_fn *fn, void *arg,
                                   struct err *err);
 
+/* The version of the schema that this program writes. */
+size_t state_schema(void);
+/* A copy for another program to try itself on, mode 0600. */
+MUST_CHECK bool state_copy(struct state *state, const char *path, struct err *err);
+
+/* ---- state_maintenance.c ---- */
+
+struct state_maintenance {
+    const char *page; /* NULL: the usual one */
+    const char *user;
+    int64_t since_ms;
+};
+MUST_CHECK bool state_save_maintenance(struct state *state, const char *system,
+                                       const struct state_maintenance *row, struct err *err);
+MUST_CHECK bool state_delete_maintenance(struct state *state, const char *system, struct err *err);
+typedef void state_maintenance_fn(void *arg, const char *system,
+                                  const struct state_maintenance *row);
+MUST_CHECK bool state_each_maintenance(struct state *state, state_maintenance_fn *fn, void *arg,
+                                       struct err *err);
+
 /* What a person said of a service; PLAN_HOLD_NONE takes it back. Gone with the system. */
 MUST_CHECK bool state_save_hold(struct state *state, const char *system, const char *service,
                                 enum plan_hold hold, struct err *err);
@@ -104,6 +124,32 @@ MUST_CHECK bool state_forget_releases(struct state *state, const char *system, s
 typedef void state_services_fn(void *arg, const char *note, struct str services);
 MUST_CHECK bool state_each_services(struct state *state, state_services_fn *fn, void *arg,
                                     struct err *err);
+
+/* ---- state_rollout.c ---- */
+
+/* The change of a system to another release, the last one or the one under way. */
+struct state_rollout {
+    uint32_t from;
+    uint32_t to;
+    const char *command;  /* that began it: "deploy" */
+    const char *strategy; /* that the command asked for; "": none */
+    const char *state;
+    uint32_t step;
+    bool tolerates;
+    int64_t started_ms;
+    int64_t since_ms; /* in this state */
+    int64_t switched_ms;
+    const char *why;
+};
+MUST_CHECK bool state_save_rollout(struct state *state, const char *system,
+                                   const struct state_rollout *row, struct err *err);
+MUST_CHECK bool state_delete_rollout(struct state *state, const char *system, struct err *err);
+/* Not called when there is none. */
+typedef bool state_rollout_fn(void *arg, const struct state_rollout *row, struct err *err);
+MUST_CHECK bool state_read_rollout(struct state *state, const char *system, state_rollout_fn *fn,
+                                   void *arg, struct err *err);
+
+/* ---- state_records.c ---- */
 
 enum { STATE_HISTORY_MAX = 10000 };
 

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "control/rollout.h"
 #include "control/state.h"
 
 struct system *daemon_find_system(const struct daemon *daemon, const char *name)
@@ -51,6 +52,7 @@ void system_free(struct system *system)
 {
     LIST_FOR_EACH (node, &system->instances)
         instance_free(CONTAINER_OF(node, struct instance, link));
+    rollout_free(system->rollout);
     release_unref(system->wanted);
     release_unref(system->current);
     map_done(&system->holds);
@@ -142,6 +144,16 @@ static bool supersede(struct system *system, const struct release *wanted, struc
                               "superseded", err);
 }
 
+/* Another release is wanted: the rollout of the one before is over, whatever it was at. */
+static bool store_rollout(struct system *system, const struct release *wanted,
+                          const struct system_change *change, struct err *err)
+{
+    if (change->rollout != NULL)
+        return rollout_save(change->rollout, err);
+    return wanted == system->wanted ||
+           state_delete_rollout(system->daemon->state, system->name, err);
+}
+
 static bool store_all(struct system *system, struct release *wanted,
                       const struct system_change *change, struct err *err)
 {
@@ -157,7 +169,7 @@ static bool store_all(struct system *system, struct release *wanted,
             return false;
     if (change->spares_volumes && !state_spare_volumes(state, system->name, err))
         return false;
-    if (!supersede(system, wanted, err))
+    if (!supersede(system, wanted, err) || !store_rollout(system, wanted, change, err))
         return false;
     if (change->forgets_migrations && !state_forget_migrations(state, system->name, err))
         return false;
@@ -177,9 +189,12 @@ bool system_become(struct system *system, struct release *wanted,
     }
     if (!state_commit(state, err))
         return false;
+    bool is_other = wanted != system->wanted;
     replace_release(&system->wanted, wanted);
     if (wanted == NULL)
         replace_release(&system->current, NULL);
+    if (is_other || change->rollout != NULL)
+        rollout_install(system, change->rollout);
     for (size_t i = 0; i < change->hold_count; i++)
         system_note_hold(system, change->holds[i].service, change->holds[i].hold);
     system->has_doomed |= change->doom_count > 0;
@@ -189,7 +204,7 @@ bool system_become(struct system *system, struct release *wanted,
 bool system_set_wanted(struct system *system, struct release *release, struct err *err)
 {
     struct state *state = system->daemon->state;
-    const struct release *failed = system->wanted == system->current ? NULL : system->wanted;
+    const struct release *failed = system->wanted == release ? NULL : system->wanted;
 
     if (!state_begin(state, err))
         return false;

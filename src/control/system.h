@@ -20,6 +20,7 @@
 
 struct daemon;
 struct operation;
+struct rollout;
 struct system_row;
 
 enum { SYSTEM_NAME_MAX = 40, HASH_TEXT_BYTES = 65, STATE_ADDRESS_BYTES = 16 };
@@ -76,6 +77,7 @@ struct instance {
     struct timer check_timer;
     uint64_t check_deadline_ns; /* WARMING: sick after this */
     uint32_t check_failures;    /* in a row */
+    uint32_t check_successes;   /* in a row, while unhealthy */
     uint32_t checks;        /* number of the check under way; a late answer to another is dropped */
     char check_detail[400]; /* what the last failing check said */
     char start_error[400];  /* why it could not be started the last time; empty: it was */
@@ -101,6 +103,7 @@ struct system {
     struct arena addresses_of; /* its texts */
     struct list instances;
     struct operation *operation; /* NULL: none */
+    struct rollout *rollout;     /* under way, or the last one; NULL: none */
     struct deferred reconciling;
 };
 

@@ -17,6 +17,7 @@
 #include "control/daemon_priv.h"
 #include "control/release.h"
 #include "control/releases.h"
+#include "control/rollout.h"
 #include "control/state.h"
 
 enum { DISK_FLOOR_BYTES = 256 << 20, ENVIRONMENT_MAX = 4096, TIMEOUT_MAX_MS = 86400000 };
@@ -110,13 +111,19 @@ static struct system_change make_change(struct operation *operation)
 
 /* ---- it is built ---- */
 
+static void seal(struct operation *operation)
+{
+    release_seal(operation->candidate, operation->system->wanted, operation->system->uid,
+                 &operation->fresh, operation->force_recreate);
+    deploy_take_warm(operation);
+}
+
 static bool become_wanted(struct operation *operation, struct err *err)
 {
     struct system *system = operation->system;
     struct release *candidate = operation->candidate;
 
-    release_seal(candidate, system->wanted, system->uid, &operation->fresh,
-                 operation->force_recreate);
+    seal(operation);
     bool is_new = system->wanted == NULL || !release_is_same(candidate, system->wanted);
     if (is_new && operation->kind == OPERATION_ROLLBACK &&
         !releases_skip_migrations(operation, err))
@@ -124,7 +131,14 @@ static bool become_wanted(struct operation *operation, struct err *err)
     if (is_new && !releases_add(operation, err))
         return false;
     struct system_change change = make_change(operation);
-    return system_become(system, is_new ? candidate : system->wanted, &change, err);
+    if (is_new)
+        change.rollout = deploy_make_rollout(operation);
+    bool became = system_become(system, is_new ? candidate : system->wanted, &change, err);
+    if (became)
+        operation->follows = change.rollout != NULL;
+    else
+        rollout_free(change.rollout);
+    return became;
 }
 
 static bool begin_afresh(struct operation *operation, struct err *err)
@@ -156,6 +170,11 @@ void up_built(struct operation *operation)
     struct system *system = operation->system;
     struct err err;
 
+    if (operation->deploy.dry_run) {
+        seal(operation);
+        deploy_tell_plan(operation);
+        return;
+    }
     if (operation->candidate != NULL) {
         if (!become_wanted(operation, &err) || !begin_afresh(operation, &err)) {
             operation_end(operation, &err);
@@ -243,7 +262,7 @@ static bool choose_named(struct choice *choice, const json_t *services, struct a
     for (size_t i = 0; i < json_array_size(services); i++) {
         const char *name = json_string_value(json_array_get(services, i));
         if (name == NULL || json_object_get(known, name) == NULL)
-            return err_set(err, ERR_NOT_FOUND, "there is no service '%.100s'",
+            return err_set(err, ERR_NO_SERVICE, "there is no service '%.100s'",
                            name == NULL ? "" : name);
         scope_add(&choice->named, name, arena);
     }
@@ -390,6 +409,8 @@ static enum operation_kind kind_of(const struct up_request *request)
 {
     if (request->only_build)
         return OPERATION_BUILD;
+    if (request->deploy.present)
+        return OPERATION_DEPLOY;
     return request->no_start ? OPERATION_CREATE : OPERATION_UP;
 }
 
@@ -405,7 +426,9 @@ bool up_begin(struct daemon *daemon, const char *name, const struct up_request *
         system_touch(system); /* one that was made for this is forgotten */
         return false;
     }
-    if (!take_commit(operation, request->git, err) || !up_prepare(operation, request, err)) {
+    if (!take_commit(operation, request->git, err) ||
+        !deploy_take_request(operation, &request->deploy, err) ||
+        !up_prepare(operation, request, err)) {
         operation_end(operation, err);
         return false;
     }
@@ -463,6 +486,7 @@ bool restart_begin(struct system *system, const json_t *services, uint64_t grace
     }
     release_take_over(operation->candidate, system->wanted);
     operation->grace_ms = grace_ms;
+    operation->deploy.wait = grace_ms == UINT64_MAX ? DEPLOY_WAIT_SWITCHED : DEPLOY_WAIT_DONE;
     list_push(&operation->subscribers, &subscriber->link);
     up_built(operation);
     return true;

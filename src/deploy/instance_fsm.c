@@ -12,11 +12,12 @@ static const char *const event_names[] = {INSTANCE_EVENTS(X)};
 #undef X
 
 static const char *const action_names[] = {
-    [INSTANCE_DO_NOTHING] = "-",     [INSTANCE_DO_START] = "start",
-    [INSTANCE_DO_CHECK] = "check",   [INSTANCE_DO_PUBLISH] = "publish",
-    [INSTANCE_DO_DRAIN] = "drain",   [INSTANCE_DO_TERM] = "terminate",
-    [INSTANCE_DO_KILL] = "kill",     [INSTANCE_DO_BACKOFF] = "back off",
-    [INSTANCE_DO_SETTLE] = "settle", [INSTANCE_DO_REMOVE] = "remove",
+    [INSTANCE_DO_NOTHING] = "-",       [INSTANCE_DO_START] = "start",
+    [INSTANCE_DO_CHECK] = "check",     [INSTANCE_DO_PUBLISH] = "publish",
+    [INSTANCE_DO_DRAIN] = "drain",     [INSTANCE_DO_TERM] = "terminate",
+    [INSTANCE_DO_KILL] = "kill",       [INSTANCE_DO_BACKOFF] = "back off",
+    [INSTANCE_DO_SETTLE] = "settle",   [INSTANCE_DO_REMOVE] = "remove",
+    [INSTANCE_DO_READMIT] = "readmit",
 };
 
 /* First matching row wins; an event without a row is ignored. The reason goes
@@ -50,6 +51,7 @@ static const struct instance_transition table[] = {
     {INSTANCE_RESTARTING, INSTANCE_ON_EXIT_AGAIN,  INSTANCE_BACKOFF,   INSTANCE_DO_BACKOFF, "stopped, to be started again"},
     {INSTANCE_RESTARTING, INSTANCE_ON_EXIT_FINAL,  INSTANCE_EXITED,    INSTANCE_DO_SETTLE,  "stopped"},
     {INSTANCE_RESTARTING, INSTANCE_ON_STOP,        INSTANCE_STOPPING,  INSTANCE_DO_TERM,    "not wanted any more"},
+    {INSTANCE_DRAINING,  INSTANCE_ON_START,        INSTANCE_READY,     INSTANCE_DO_READMIT, "wanted again while it drained"},
     {INSTANCE_DRAINING,  INSTANCE_ON_DRAINED,      INSTANCE_STOPPING,  INSTANCE_DO_TERM,    "drained"},
     {INSTANCE_DRAINING,  INSTANCE_ON_TIMEOUT,      INSTANCE_STOPPING,  INSTANCE_DO_TERM,    "did not drain in time"},
     {INSTANCE_DRAINING,  INSTANCE_ON_EXIT_AGAIN,   INSTANCE_EXITED,    INSTANCE_DO_SETTLE,  "exited while draining"},

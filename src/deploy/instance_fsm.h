@@ -52,6 +52,7 @@ enum instance_action {
     INSTANCE_DO_KILL,    /* SIGKILL */
     INSTANCE_DO_BACKOFF, /* publish without it, set the back-off timer */
     INSTANCE_DO_SETTLE,  /* publish without it; it stays as it is */
+    INSTANCE_DO_READMIT, /* publish with it, go on with its health checks */
     INSTANCE_DO_REMOVE,  /* have the runtime remove what is left */
     INSTANCE_ACTION_COUNT,
 };

@@ -11,9 +11,16 @@ struct planner {
     struct plan *plan;
 };
 
-static bool is_new(const struct plan_service *service, const struct plan_instance *instance)
+bool plan_is_new(const struct plan_service *service, const struct plan_instance *instance)
 {
     return strcmp(service->hash, instance->hash) == 0;
+}
+
+/* Of a release before the one that is being replaced: nobody goes back to it. */
+static bool is_foreign(const struct plan_service *service, const struct plan_instance *instance)
+{
+    return service->old_hash != NULL && strcmp(service->old_hash, instance->hash) != 0 &&
+           !plan_is_new(service, instance);
 }
 
 /* Ended by itself with success: what a one-shot service does. */
@@ -22,11 +29,11 @@ static bool is_completed(const struct plan_instance *instance)
     return instance->state == INSTANCE_EXITED && !instance->stopped && instance->exit_status == 0;
 }
 
-static bool has_failed(const struct plan_instance *instance)
+static bool has_failed(const struct plan_service *service, const struct plan_instance *instance)
 {
     switch (instance->state) {
     case INSTANCE_UNHEALTHY:
-        return true;
+        return !service->directive.is_patient;
     case INSTANCE_EXITED:
         return !instance->stopped && instance->exit_status != 0;
     case INSTANCE_PENDING:
@@ -73,26 +80,37 @@ static void wait_more(struct planner *planner, size_t service)
 
 /* How the wanted instances of a service stand. */
 struct tally {
-    uint32_t wanted;  /* service.wanted_count */
+    uint32_t wanted;  /* service.wanted_count, or as many as the rollout allows */
     uint32_t present; /* new ones, in any state */
     uint32_t started; /* their process runs or ran */
     uint32_t ready;
     uint32_t completed;
     uint32_t old_live;
     uint32_t old_idle; /* ended or never started */
-    size_t failed;     /* a new instance that failed, or SIZE_MAX */
+    uint32_t old_ready;
+    uint32_t tolerated; /* new ones that failed and may */
+    size_t failed;      /* a new instance that failed and may not, or SIZE_MAX */
 };
+
+/* How many new ones there may be now. */
+static uint32_t allowed(const struct plan_service *service)
+{
+    const struct plan_directive *directive = &service->directive;
+    return directive->directed ? MIN(service->wanted_count, directive->new_limit)
+                               : service->wanted_count;
+}
 
 static struct tally count(const struct planner *planner, size_t service)
 {
     const struct plan_service *wanted = &planner->services[service];
-    struct tally tally = {.wanted = wanted->wanted_count, .failed = SIZE_MAX};
+    struct tally tally = {.wanted = allowed(wanted), .failed = SIZE_MAX};
 
     for (size_t i = 0; i < planner->instance_count; i++) {
         const struct plan_instance *instance = &planner->instances[i];
         if (instance->service != service || instance->state == INSTANCE_GONE)
             continue;
-        if (!is_new(wanted, instance) || instance->number > wanted->wanted_count) {
+        if (!plan_is_new(wanted, instance) || instance->number > wanted->wanted_count) {
+            tally.old_ready += instance->state == INSTANCE_READY;
             if (instance_state_is_live(instance->state))
                 tally.old_live++;
             else
@@ -104,7 +122,11 @@ static struct tally count(const struct planner *planner, size_t service)
         tally.started += instance->state == INSTANCE_READY || instance->state == INSTANCE_WARMING ||
                          instance->state == INSTANCE_UNHEALTHY || is_completed(instance);
         tally.completed += is_completed(instance);
-        if (has_failed(instance) && tally.failed == SIZE_MAX)
+        if (!has_failed(wanted, instance))
+            continue;
+        if (tally.tolerated < wanted->directive.tolerated)
+            tally.tolerated++;
+        else if (tally.failed == SIZE_MAX)
             tally.failed = i;
     }
     return tally;
@@ -112,7 +134,7 @@ static struct tally count(const struct planner *planner, size_t service)
 
 static bool is_up(const struct tally *tally)
 {
-    return tally->ready + tally->completed >= tally->wanted;
+    return tally->ready + tally->completed + tally->tolerated >= tally->wanted;
 }
 
 enum readiness { DEPS_READY, DEPS_WAIT, DEPS_FAILED };
@@ -124,9 +146,11 @@ static enum readiness look_at_dependency(const struct planner *planner,
     enum readiness unmet = tally.failed != SIZE_MAX ? DEPS_FAILED : DEPS_WAIT;
 
     if (planner->services[dep->service].hold != PLAN_HOLD_NONE)
-        return DEPS_READY; /* a person took it away */
-    if (tally.wanted == 0) /* nothing will ever come of it */
+        return DEPS_READY;                                 /* a person took it away */
+    if (planner->services[dep->service].wanted_count == 0) /* nothing will ever come of it */
         return DEPS_FAILED;
+    if (tally.wanted == 0) /* its turn comes later */
+        return tally.old_ready > 0 ? DEPS_READY : DEPS_WAIT;
     switch (dep->condition) {
     case PLAN_DEP_STARTED:
         return tally.started >= tally.wanted ? DEPS_READY : unmet;
@@ -179,7 +203,7 @@ static void retire(struct planner *planner, size_t service, bool may_remove)
     for (size_t i = 0; i < planner->instance_count; i++) {
         const struct plan_instance *instance = &planner->instances[i];
         if (instance->service != service || instance->state == INSTANCE_GONE ||
-            (is_new(wanted, instance) && instance->number <= wanted->wanted_count))
+            (plan_is_new(wanted, instance) && instance->number <= wanted->wanted_count))
             continue;
         if (instance->state == INSTANCE_EXITED) {
             if (may_remove)
@@ -199,7 +223,8 @@ static const struct plan_instance *find_number(const struct planner *planner, si
     for (size_t i = 0; i < planner->instance_count; i++) {
         const struct plan_instance *instance = &planner->instances[i];
         if (instance->service == service && instance->number == number &&
-            instance->state != INSTANCE_GONE && is_new(&planner->services[service], instance)) {
+            instance->state != INSTANCE_GONE &&
+            plan_is_new(&planner->services[service], instance)) {
             *ret_index = i;
             return instance;
         }
@@ -210,12 +235,12 @@ static const struct plan_instance *find_number(const struct planner *planner, si
 /* Creates the wanted instances that are missing and starts the stopped ones. */
 static void fill(struct planner *planner, size_t service)
 {
-    for (uint32_t number = 1; number <= planner->services[service].wanted_count; number++) {
+    for (uint32_t number = 1; number <= allowed(&planner->services[service]); number++) {
         size_t index = 0;
         const struct plan_instance *instance = find_number(planner, service, number, &index);
         if (instance == NULL)
             add_step(planner, (struct plan_step){PLAN_CREATE, service, SIZE_MAX, number});
-        else if (instance->state == INSTANCE_PENDING ||
+        else if (instance->state == INSTANCE_PENDING || instance->state == INSTANCE_DRAINING ||
                  (instance->state == INSTANCE_EXITED && instance->stopped))
             add_step(planner, (struct plan_step){PLAN_START, service, index, number});
     }
@@ -262,7 +287,7 @@ static void rest_instance(struct planner *planner, size_t service, size_t index)
 {
     const struct plan_service *wanted = &planner->services[service];
     const struct plan_instance *instance = &planner->instances[index];
-    bool stays = wanted->hold != PLAN_HOLD_EMPTY && is_new(wanted, instance) &&
+    bool stays = wanted->hold != PLAN_HOLD_EMPTY && plan_is_new(wanted, instance) &&
                  instance->number <= wanted->wanted_count;
 
     if (instance->state == INSTANCE_GONE ||
@@ -294,30 +319,119 @@ static void rest(struct planner *planner, size_t service)
     }
 }
 
+/* ---- a service of a rollout ---- */
+
+static bool is_old(const struct plan_service *wanted, const struct plan_instance *instance)
+{
+    return instance->state != INSTANCE_GONE &&
+           (!plan_is_new(wanted, instance) || instance->number > wanted->wanted_count);
+}
+
+static bool is_leaving(const struct plan_instance *instance)
+{
+    return instance->state == INSTANCE_STOPPING || instance->state == INSTANCE_DRAINING;
+}
+
+/* Which of two old ones goes first: what takes no traffic, then the lower number, whose new one is
+ * there. */
+static bool goes_before(const struct plan_instance *a, const struct plan_instance *b)
+{
+    bool a_ready = a->state == INSTANCE_READY, b_ready = b->state == INSTANCE_READY;
+
+    return a_ready != b_ready ? b_ready : a->number < b->number;
+}
+
+/* Are there <keep> that stay when <index> goes? */
+static bool is_spare(const struct planner *planner, size_t service, size_t index, uint32_t keep)
+{
+    const struct plan_service *wanted = &planner->services[service];
+    const struct plan_instance *instance = &planner->instances[index];
+    uint32_t after = 0;
+
+    for (size_t i = 0; i < planner->instance_count; i++) {
+        const struct plan_instance *other = &planner->instances[i];
+        if (other->service == service && i != index && is_old(wanted, other) &&
+            !is_foreign(wanted, other) && other->state != INSTANCE_EXITED && !is_leaving(other) &&
+            (goes_before(instance, other) || (!goes_before(other, instance) && i > index)))
+            after++;
+    }
+    return after >= keep;
+}
+
+/* Ends old ones until old_keep are left. True when nothing more is to be done or waited for. */
+static bool thin_out(struct planner *planner, size_t service)
+{
+    const struct plan_service *wanted = &planner->services[service];
+    const struct plan_directive *directive = &wanted->directive;
+    bool thin = true;
+
+    for (size_t i = 0; i < planner->instance_count; i++) {
+        const struct plan_instance *instance = &planner->instances[i];
+        if (instance->service != service || !is_old(wanted, instance))
+            continue;
+        if (instance->state == INSTANCE_EXITED) {
+            if (!directive->keeps_ended || is_foreign(wanted, instance))
+                add_step(planner, (struct plan_step){PLAN_REMOVE, service, i, 0});
+            continue;
+        }
+        if (is_leaving(instance)) {
+            thin &= directive->lets_go;
+            continue;
+        }
+        if (!is_foreign(wanted, instance) && !is_spare(planner, service, i, directive->old_keep))
+            continue;
+        add_step(planner, (struct plan_step){PLAN_STOP, service, i, 0});
+        thin = false;
+    }
+    return thin;
+}
+
+static bool has_migration_to_do(const struct plan_service *wanted)
+{
+    return wanted->migration != PLAN_NO_MIGRATION && wanted->migration != PLAN_MIGRATION_DONE;
+}
+
+/* ---- */
+
 static void raise_service(struct planner *planner, size_t service)
 {
     const struct plan_service *wanted = &planner->services[service];
+    bool directed = wanted->directive.directed;
     struct tally tally = count(planner, service);
 
     if (tally.failed != SIZE_MAX) {
         fail(planner, service, tally.failed, NULL);
         return;
     }
-    if (is_up(&tally)) {
+    bool is_there = is_up(&tally) && !(directed && has_migration_to_do(wanted));
+    if (is_there && !directed) {
         retire(planner, service, true);
         return;
     }
+    if (is_there && thin_out(planner, service))
+        return;
     wait_more(planner, service);
+    if (is_there)
+        return;
     enum readiness deps = look_at_dependencies(planner, service);
     if (deps == DEPS_FAILED)
         fail(planner, service, SIZE_MAX,
              "a service that it depends on failed, has ended or has no instances");
-    if (deps != DEPS_READY || !migrate(planner, service))
+    if (deps != DEPS_READY || !migrate(planner, service) || allowed(wanted) == 0)
         return;
     if (wanted->exclusive && tally.old_live > 0)
         retire(planner, service, false);
-    else
+    else if (!directed || thin_out(planner, service) || !wanted->directive.stops_first)
         fill(planner, service);
+}
+
+/* One that the wanted release has not. */
+static void lower_service(struct planner *planner, size_t service)
+{
+    const struct plan_directive *directive = &planner->services[service].directive;
+
+    if (!directive->directed || directive->old_keep == 0)
+        retire(planner, service, true);
 }
 
 void plan_make(const struct plan_service *services, size_t service_count,
@@ -331,29 +445,49 @@ void plan_make(const struct plan_service *services, size_t service_count,
     ret->step_count = 0;
     for (size_t i = 0; i < service_count; i++)
         if (services[i].wanted_count == 0)
-            retire(&planner, i, true);
+            lower_service(&planner, i);
         else if (services[i].hold != PLAN_HOLD_NONE)
             rest(&planner, i);
         else
             raise_service(&planner, i);
 }
 
+/* ---- traffic ---- */
+
+enum kind { KIND_NEW, KIND_OLD, KIND_FOREIGN, KIND_COUNT };
+
+static enum kind kind_of(const struct plan_service *service, const struct plan_instance *instance)
+{
+    if (plan_is_new(service, instance))
+        return KIND_NEW;
+    return is_foreign(service, instance) ? KIND_FOREIGN : KIND_OLD;
+}
+
+/* Who of those that are <ready> takes traffic. */
+static enum kind choose(const struct plan_service *service, const uint32_t ready[KIND_COUNT])
+{
+    bool prefers_new = service->traffic == PLAN_TRAFFIC_SWITCH
+                           ? ready[KIND_NEW] >= service->wanted_count && service->wanted_count > 0
+                           : service->traffic != PLAN_TRAFFIC_OLD;
+
+    if (ready[KIND_NEW] > 0 && (prefers_new || ready[KIND_OLD] + ready[KIND_FOREIGN] == 0))
+        return KIND_NEW;
+    return ready[KIND_OLD] > 0 ? KIND_OLD : KIND_FOREIGN;
+}
+
 bool plan_takes_traffic(const struct plan_service *service, const struct plan_instance *instances,
                         size_t instance_count, const struct plan_instance *instance)
 {
-    uint32_t new_ready = 0, old_ready = 0;
+    uint32_t ready[KIND_COUNT] = {0};
 
     if (instance->state != INSTANCE_READY || instance->paused)
         return false;
     for (size_t i = 0; i < instance_count; i++)
         if (instances[i].service == instance->service && instances[i].state == INSTANCE_READY &&
-            !instances[i].paused) {
-            if (is_new(service, &instances[i]))
-                new_ready++;
-            else
-                old_ready++;
-        }
-    bool switched =
-        old_ready == 0 || (new_ready >= service->wanted_count && service->wanted_count > 0);
-    return is_new(service, instance) == switched;
+            !instances[i].paused)
+            ready[kind_of(service, &instances[i])]++;
+    enum kind own = kind_of(service, instance);
+    if (service->traffic == PLAN_TRAFFIC_BOTH && own == KIND_OLD)
+        return true;
+    return own == choose(service, ready);
 }

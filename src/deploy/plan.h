@@ -7,7 +7,9 @@
  *
  * A service is replaced by starting its new instances beside the old ones;
  * traffic moves in one step when all of the new ones are ready. An exclusive
- * service (two cannot share its data) is stopped first.
+ * service (two cannot share its data) is stopped first. A rollout (rollout.h)
+ * directs it in smaller steps: how many new ones, which old ones stay, who takes
+ * traffic.
  */
 #pragma once
 
@@ -40,9 +42,31 @@ enum plan_hold {
     PLAN_HOLD_COUNT
 };
 
+enum plan_traffic {
+    PLAN_TRAFFIC_SWITCH, /* the new ones as soon as all are ready, until then the old ones */
+    PLAN_TRAFFIC_OLD,    /* the old ones while one of them is ready */
+    PLAN_TRAFFIC_NEW,    /* the new ones while one of them is ready */
+    PLAN_TRAFFIC_BOTH,
+};
+
+/* What a rollout says of a service. Zero: the service is replaced as a whole. */
+struct plan_directive {
+    bool directed;      /* the rest counts */
+    uint32_t new_limit; /* so many of the wanted ones may exist for now */
+    uint32_t old_keep;  /* so many old ones go on although the new ones are ready */
+    bool lets_go;       /* old ones that are on their way out are not waited for */
+    bool stops_first;   /* old ones beyond old_keep end before new ones start */
+    bool keeps_ended;   /* old ones that have ended stay: they may be wanted again */
+    bool is_patient;    /* one that is unhealthy has not failed yet */
+    uint32_t tolerated; /* so many new ones may fail */
+};
+
 struct plan_service {
     const char *name;
-    const char *hash;      /* of everything that makes an instance what it is */
+    const char *hash;     /* of everything that makes an instance what it is */
+    const char *old_hash; /* of those that a rollout replaces; NULL: of all others */
+    enum plan_traffic traffic;
+    struct plan_directive directive;
     uint32_t wanted_count; /* 0: none */
     enum plan_hold hold;
     bool aside; /* steps are taken for it, but the verdict is not about it */
@@ -101,7 +125,9 @@ struct plan {
 void plan_make(const struct plan_service *services, size_t service_count,
                const struct plan_instance *instances, size_t instance_count, struct plan *ret);
 
-/* Does <instance> take traffic? All ready new ones once there are as many as
- * wanted, until then the ready old ones, or what is ready if there are none. */
+/* Is <instance> as <service> wants it? */
+bool plan_is_new(const struct plan_service *service, const struct plan_instance *instance);
+/* Does <instance> take traffic? As the service's `traffic` says; when nobody of those is ready, the
+ * ready ones of the others do. */
 bool plan_takes_traffic(const struct plan_service *service, const struct plan_instance *instances,
                         size_t instance_count, const struct plan_instance *instance);

@@ -7,8 +7,11 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "edge/access_log.h"
+#include "edge/cache.h"
 #include "edge/exchange.h"
 #include "edge/head.h"
+#include "edge/limits.h"
+#include "edge/rules.h"
 #include "edge/worker.h"
 
 enum { LINE_BYTES = 16384, PATH_SHOWN_BYTES = 1024, TEXT_SHOWN_BYTES = 256 };
@@ -217,13 +220,39 @@ static char *put_duration(char *at, uint64_t ns)
 static char *put_request(char *at, const struct exchange *exchange)
 {
     at = HEAD_PUT(at, "\",\"client\":\"");
-    at = head_put(at, str_from(exchange->client->ip, exchange->client->ip_len));
+    at = head_put(at, limits_ip(exchange));
     at = HEAD_PUT(at, "\",\"method\":\"");
     at = put_text(at, exchange->method_text, 32);
     at = HEAD_PUT(at, "\",\"host\":\"");
     at = put_text(at, exchange->host, TEXT_SHOWN_BYTES);
     at = HEAD_PUT(at, "\",\"path\":\"");
     return put_text(at, exchange->path, PATH_SHOWN_BYTES);
+}
+
+/* What there is only with rules: the trace, and who it is. */
+static char *put_rules(char *at, const struct rules_state *rules)
+{
+    if (rules->trace_len > 0) { /* "00-", 32 digits and more */
+        at = HEAD_PUT(at, "\",\"trace_id\":\"");
+        at = put_text(at, str_from(rules->trace + 3, 32), 32);
+    }
+    if (rules->user_len > 0) {
+        at = HEAD_PUT(at, "\",\"user\":\"");
+        at = put_text(at, str_from(rules->user, rules->user_len), RULES_USER_BYTES);
+    }
+    return at;
+}
+
+/* Of the target that was asked last. */
+static char *put_upstream(char *at, const struct exchange *exchange)
+{
+    const struct table *table = exchange_targets(exchange)->table;
+
+    at = HEAD_PUT(at, "\",\"upstream\":\"");
+    at = put_text(at, table->upstreams[exchange->upstream].name, TEXT_SHOWN_BYTES);
+    at = HEAD_PUT(at, "\",\"release\":");
+    at = head_put_number(at, exchange->release);
+    return HEAD_PUT(at, ",\"attempts\":");
 }
 
 static char *put_result(char *at, const struct exchange *exchange)
@@ -238,7 +267,8 @@ static char *put_result(char *at, const struct exchange *exchange)
     at = put_duration(at, clock_now_ns() - exchange->start_ns);
     at = HEAD_PUT(at, ",\"target\":\"");
     at = put_text(at, exchange->target_text, TEXT_SHOWN_BYTES);
-    at = HEAD_PUT(at, "\",\"attempts\":");
+    at = exchange->target_text.len > 0 ? put_upstream(at, exchange)
+                                       : HEAD_PUT(at, "\",\"attempts\":");
     at = head_put_number(at, exchange->attempts);
     at = HEAD_PUT(at, ",\"request_id\":\"");
     at = put_text(at, exchange->request_id, REQUEST_ID_MAX_BYTES);
@@ -246,17 +276,25 @@ static char *put_result(char *at, const struct exchange *exchange)
     at = put_text(at, route == NULL ? (struct str){0} : route->system, TEXT_SHOWN_BYTES);
     at = HEAD_PUT(at, "\",\"route\":\"");
     at = put_text(at, route == NULL ? (struct str){0} : route->path, TEXT_SHOWN_BYTES);
+    if (route != NULL && route->cache != NULL) {
+        at = HEAD_PUT(at, "\",\"cache\":\"");
+        at = head_put(at, str_of(cache_word(exchange)));
+    }
+    if (exchange->rules != NULL)
+        at = put_rules(at, exchange->rules);
     return HEAD_PUT(at, "\"}\n");
 }
 
 /* Every byte of a text may become six. */
-static_assert((PATH_SHOWN_BYTES + 4 * TEXT_SHOWN_BYTES + REQUEST_ID_MAX_BYTES + 32) * 6 + 512 <
+static_assert((PATH_SHOWN_BYTES + 5 * TEXT_SHOWN_BYTES + REQUEST_ID_MAX_BYTES + RULES_USER_BYTES +
+               64) * 6 +
+                      512 <
                   LINE_BYTES,
               "the longest line fits");
 
 void access_log_add(struct worker *worker, const struct exchange *exchange)
 {
-    if (!worker->access_log.wanted)
+    if (!worker->access_log.wanted || (exchange->rules != NULL && !rules_wants_log(exchange)))
         return;
     char *start = line_start(worker);
     if (start == NULL)

@@ -7,8 +7,15 @@
  *
  *     {"time":"2026-11-21T02:14:07.123Z","client":"192.0.2.7","method":"GET",
  *      "host":"eshop.localhost","path":"/api/products","status":200,"bytes":600,
- *      "duration_ms":1.234,"target":"10.213.0.5:8000","attempts":1,
+ *      "duration_ms":1.234,"target":"10.213.0.5:8000",
+ *      "upstream":"eshop/backend:8000","release":12,"attempts":1,
  *      "request_id":"...","system":"eshop","route":"/api/"}
+ *
+ * A route with a cache has "cache" beside: "hit", or why the target was asked: "miss", "stale",
+ * "request", "bypass", "method".
+ *
+ * "upstream" and "release" are there when a target was asked, "trace_id" and
+ * "user" when the route has rules for them.
  *
  * The query is left out: it is where secrets end up.
  */

@@ -3,7 +3,10 @@
 
 #include "edge/exchange.h"
 #include "edge/head.h"
+#include "edge/rules.h"
 #include "edge/worker.h"
+
+enum { JOIN_BYTES = 4096 }; /* a body up to here is copied behind its head */
 
 /* The route's Cache-Control is for its own content, not for errors. */
 #define WITHOUT_CACHE (UINT64_C(1) << HTTP_CACHE_CONTROL)
@@ -15,6 +18,8 @@ struct page {
 
 static const struct page pages[] = {
     {400, "The request could not be understood."},
+    {401, "This address is for those who have a name and a password."},
+    {403, "This is not allowed here."},
     {404, "There is nothing at this address."},
     {405, "This address does not answer that kind of request."},
     {408, "The request took too long to arrive."},
@@ -23,6 +28,7 @@ static const struct page pages[] = {
     {416, "That part of the file does not exist."},
     {417, "The request expects something that is not offered."},
     {421, "This server knows no site by that name."},
+    {429, "There were too many requests. Please wait a moment and try again."},
     {431, "The request's headers are too large."},
     {501, "The request uses something that is not supported."},
     {502, "The application behind this address did not answer properly. Please try again."},
@@ -96,41 +102,71 @@ char *answer_put_end(const struct exchange *exchange, char *at)
     return HEAD_PUT(at, "\r\n");
 }
 
-/* The body, if there is one, begins at <body>. */
-static void send_answer(struct exchange *exchange, const char *body, const char *end)
+/* <head_end> is the end of the head in worker->head_bytes; <body> may be empty. */
+static void send_answer(struct exchange *exchange, const char *head_end, struct str body)
 {
     const char *head = exchange->worker->head_bytes;
-    struct iovec iov = {exchange->worker->head_bytes, (size_t)(end - head)};
+    size_t len = (size_t)(head_end - head);
+    struct iovec iov[2] = {{exchange->worker->head_bytes, len}};
 
     if (exchange->target != NULL)
         proxy_release(exchange, false);
-    if (exchange_write_head(exchange, (size_t)(body - head), &iov, 1, body == end))
+    if (exchange->method == HTTP_HEAD)
+        body.len = 0;
+    exchange->sent_bytes = body.len;
+    memcpy(&iov[1].iov_base, &body.ptr, sizeof iov[1].iov_base);
+    iov[1].iov_len = body.len;
+    if (body.len > 0 && body.len <= JOIN_BYTES) { /* one write without sendmsg() */
+        (void)head_put(exchange->worker->head_bytes + len, body);
+        iov[0].iov_len += body.len;
+        iov[1].iov_len = 0;
+    }
+    if (exchange_write_head(exchange, len, iov, iov[1].iov_len > 0 ? 2 : 1, body.len == 0))
         exchange_done(exchange);
 }
 
-void answer_error(struct exchange *exchange, int status)
+void answer_error_with(struct exchange *exchange, int status, struct str lines, struct str page)
 {
-    char *at, *body = exchange->worker->joined, *end, *head_end;
+    char *at, *text = exchange->worker->joined;
+    struct str body = page;
 
     if (status >= 500 || status == 408 || status == 431 || status == 400)
         exchange->keep_alive = exchange->keep_alive && status >= 502;
     exchange->status = status;
-    end =
-        exchange->wants_json ? put_json(exchange, status, body) : put_html(exchange, status, body);
+    if (exchange->wants_json)
+        body = str_from(text, (size_t)(put_json(exchange, status, text) - text));
+    else if (page.len == 0)
+        body = str_from(text, (size_t)(put_html(exchange, status, text) - text));
     at = answer_put_start(exchange, status, WITHOUT_CACHE, exchange->worker->head_bytes);
     at = exchange->wants_json ? HEAD_PUT(at, "Content-Type: application/json\r\n")
                               : HEAD_PUT(at, "Content-Type: text/html; charset=utf-8\r\n");
     at = HEAD_PUT(at, "Cache-Control: no-store\r\nContent-Length: ");
-    at = head_put_number(at, (uint64_t)(end - body));
+    at = head_put_number(at, body.len);
     at = HEAD_PUT(at, "\r\n");
+    assert(lines.len <= ANSWER_LINES_BYTES);
+    at = head_put(at, lines);
     if (status == 405)
         at = HEAD_PUT(at, "Allow: GET, HEAD\r\n");
-    at = head_end = answer_put_end(exchange, at);
-    if (exchange->method != HTTP_HEAD) {
-        at = head_put(at, str_from(body, (size_t)(end - body)));
-        exchange->sent_bytes = (uint64_t)(end - body);
-    }
-    send_answer(exchange, head_end, at);
+    send_answer(exchange, answer_put_end(exchange, at), body);
+}
+
+void answer_error(struct exchange *exchange, int status)
+{
+    struct str page = exchange->rules == NULL ? (struct str){0} : rules_page(exchange, status);
+
+    answer_error_with(exchange, status, (struct str){0}, page);
+}
+
+void answer_empty(struct exchange *exchange, int status, struct str lines)
+{
+    char *at = answer_put_start(exchange, status, WITHOUT_CACHE, exchange->worker->head_bytes);
+
+    assert(lines.len <= ANSWER_LINES_BYTES);
+    exchange->status = status;
+    at = head_put(at, lines);
+    if (status != 204)
+        at = HEAD_PUT(at, "Content-Length: 0\r\n");
+    send_answer(exchange, answer_put_end(exchange, at), (struct str){0});
 }
 
 static void send_redirect(struct exchange *exchange, int status, char *at)
@@ -138,7 +174,7 @@ static void send_redirect(struct exchange *exchange, int status, char *at)
     at = HEAD_PUT(at, "\r\nContent-Length: 0\r\n");
     exchange->status = status;
     at = answer_put_end(exchange, at);
-    send_answer(exchange, at, at);
+    send_answer(exchange, at, (struct str){0});
 }
 
 void answer_redirect(struct exchange *exchange, int status, struct str location)

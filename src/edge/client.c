@@ -11,6 +11,7 @@
 #include "edge/client.h"
 #include "edge/exchange.h"
 #include "edge/h2.h"
+#include "edge/limits.h"
 #include "edge/worker.h"
 #include "http/http1.h"
 
@@ -26,6 +27,8 @@ static struct client *client_of(struct conn *conn)
 static void forget(struct client *client)
 {
     list_remove(&client->link);
+    if (client->counted != 0)
+        limits_forget_client(client);
     count_add(client->conn.worker, COUNT_CONNECTIONS_OPEN, UINT64_MAX);
     worker_forget_client(client->conn.worker);
 }
@@ -46,9 +49,11 @@ bool client_takes(struct client *client)
 
     if (getsockopt(client->conn.io.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return false;
-    bool takes = (uint32_t)info.tcpi_bytes_acked != client->acked_bytes;
+    uint32_t taken = (uint32_t)info.tcpi_bytes_acked - client->acked_bytes;
     client->acked_bytes = (uint32_t)info.tcpi_bytes_acked;
-    return takes;
+    if (taken < EDGE_TAKEN_BYTES)
+        count_add(client->conn.worker, COUNT_SLOW_READERS, 1);
+    return taken >= EDGE_TAKEN_BYTES;
 }
 
 void client_abort(struct client *client)
@@ -70,6 +75,12 @@ void client_close_if_idle(struct client *client)
         h2_drain(client);
     else if (client->exchange == NULL && !client_is_finishing(client))
         client_close(client);
+}
+
+void client_announce_end(struct client *client)
+{
+    if (client->is_http2)
+        h2_announce(client);
 }
 
 static void close_conn(struct conn *conn)
@@ -98,9 +109,10 @@ static void await_rest(struct client *client, struct str bytes)
 {
     struct conn *conn = &client->conn;
 
-    if (bytes.len >= EDGE_HEAD_BYTES) {
+    if (bytes.len >= limits_head_bytes(client)) {
         bool in_target = memchr(bytes.ptr, '\n', bytes.len) == NULL;
         count_add(conn->worker, COUNT_LIMITS, 1);
+        count_add(conn->worker, in_target ? COUNT_LONG_URLS : COUNT_LARGE_HEADS, 1);
         refuse(client, in_target ? 414 : 431);
         return;
     }
@@ -144,7 +156,9 @@ static bool read_request(struct client *client, struct str bytes)
     }
     client->begun = true;
     if (result != HTTP1_DONE || head->head_bytes > EDGE_HEAD_BYTES) {
-        count_add(worker, COUNT_LIMITS, result == HTTP1_TOO_LARGE || result == HTTP1_DONE);
+        bool large = result == HTTP1_TOO_LARGE || result == HTTP1_DONE;
+        count_add(worker, COUNT_LIMITS, large);
+        count_add(worker, COUNT_LARGE_HEADS, large);
         refuse(client, result == HTTP1_DONE ? 431 : head->status);
         return false;
     }
@@ -217,6 +231,7 @@ static void run_readable(struct conn *conn)
 static void head_timeout(struct conn *conn)
 {
     count_add(conn->worker, COUNT_TIMEOUTS, 1);
+    count_add(conn->worker, COUNT_SLOW_HEADS, 1);
     refuse(client_of(conn), 408);
 }
 
@@ -232,6 +247,7 @@ static void handshake(struct conn *conn)
         return;
     case TLS_DONE:
         count_add(conn->worker, COUNT_HANDSHAKES, 1);
+        count_add(conn->worker, COUNT_RESUMED, tls_stream_is_resumed(conn->tls));
         if (tls_stream_is_http2(conn->tls)) {
             h2_start(client_of(conn), (struct str){0});
             return;
@@ -312,7 +328,7 @@ static void done(struct client *client, struct conn *conn, bool keep_alive)
     client->exchange = NULL;
     if (!conn_is_open(conn))
         return;
-    if (keep_alive && !conn->worker->stopping) {
+    if (keep_alive && (!conn->worker->stopping || conn->worker->retiring)) {
         become_idle(client);
         if (conn->in != NULL || conn->input_waits)
             client_run(client);
@@ -349,8 +365,23 @@ static void start_kind(struct client *client, const struct table_listener *confi
         conn_set_timeout(conn, EDGE_HANDSHAKE_MS);
         return;
     case LISTENER_HTTP:
+        conn_set_state(conn, &client_idle);
         conn_set_timeout(conn, EDGE_HEAD_MS);
     }
+}
+
+void client_admit(struct client *client, const struct table_listener *config)
+{
+    struct conn *conn = &client->conn;
+    bool late = conn->state != &client_idle; /* what has come brings no further event */
+
+    if (config->limits != NULL && !limits_admit_client(client, config)) {
+        client_abort(client);
+        return;
+    }
+    start_kind(client, config);
+    if (late && conn_is_open(conn))
+        conn->state->on_readable(conn);
 }
 
 void client_open(struct worker *worker, const struct table_listener *config, int fd,
@@ -373,5 +404,8 @@ void client_open(struct worker *worker, const struct table_listener *config, int
     list_push(&worker->clients, &client->link);
     count_add(worker, COUNT_CONNECTIONS, 1);
     count_add(worker, COUNT_CONNECTIONS_OPEN, 1);
-    start_kind(client, config);
+    if (config->limits != NULL && limits_awaits_proxy(client, config))
+        client_await_proxy(client);
+    else
+        client_admit(client, config);
 }

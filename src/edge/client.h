@@ -27,10 +27,17 @@ struct client {
     uint8_t kind;         /* enum listener_kind */
     bool running;         /* client_run() is on the stack */
     bool is_http2;
-    bool begun; /* a request was read: the preface of HTTP/2 comes too late */
+    bool begun;      /* a request was read: the preface of HTTP/2 comes too late */
+    bool trusted;    /* it is a proxy whose X-Forwarded-For is believed */
+    uint8_t counted; /* limits_client.c */
     uint8_t ip_len;
     char ip[CLIENT_IP_BYTES]; /* text without NUL */
 };
+
+/* client_proxied.c: the address of <client> is still to come. */
+void client_await_proxy(struct client *client);
+/* The address is known: begins, unless there are too many. */
+void client_admit(struct client *client, const struct table_listener *config);
 
 /* Owns <fd>. */
 void client_open(struct worker *worker, const struct table_listener *config, int fd,
@@ -41,8 +48,10 @@ extern const struct client_ops client_http1;
 /* Nothing is left to be said but what waits to be written: closes after that, letting the client
  * read to the end. */
 void client_finish(struct client *client);
-/* Has the client taken anything of what is being written since the last call? */
+/* Has the client taken anything worth mentioning of what is being written since the last call? */
 bool client_takes(struct client *client);
+/* What it does next is the last: HTTP/2 says so at once, HTTP/1.1 with the next answer. */
+void client_announce_end(struct client *client);
 bool client_is_finishing(const struct client *client);
 void client_close(struct client *client);
 /* At once, with whatever it was doing. */

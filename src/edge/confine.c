@@ -51,6 +51,8 @@ static const int allowed[] = {
     SCMP_SYS(read),
     SCMP_SYS(readv),
     SCMP_SYS(sendfile),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(splice),
     SCMP_SYS(splice),
     SCMP_SYS(pipe2),
     SCMP_SYS(statx),

@@ -157,6 +157,7 @@ ssize_t conn_read(struct conn *conn, void *bytes, size_t len)
 static ssize_t write_some(struct conn *conn, struct iovec *iov, int count)
 {
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+    int flags = MSG_NOSIGNAL | (conn->more ? MSG_MORE : 0);
     ssize_t n;
 
     if (conn->tls != NULL) {
@@ -164,12 +165,18 @@ static ssize_t write_some(struct conn *conn, struct iovec *iov, int count)
         return n == TLS_AGAIN ? CONN_AGAIN : n == TLS_BROKEN ? CONN_BROKEN : n;
     }
     do
-        n = count == 1 ? send(conn->io.fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
-                       : sendmsg(conn->io.fd, &msg, MSG_NOSIGNAL);
+        n = count == 1 ? send(conn->io.fd, iov->iov_base, iov->iov_len, flags)
+                       : sendmsg(conn->io.fd, &msg, flags);
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return n;
     return errno == EAGAIN ? CONN_AGAIN : CONN_BROKEN;
+}
+
+ssize_t conn_write_some(struct conn *conn, struct iovec *iov, int count)
+{
+    assert(conn_is_plain(conn) && conn->out == NULL);
+    return write_some(conn, iov, count);
 }
 
 /* One record instead of one for each piece, when they are small. */

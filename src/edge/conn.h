@@ -58,6 +58,7 @@ struct conn {
     bool input_waits; /* an event came that was not answered by reading to the end */
     bool awaits_room; /* on_writable is wanted though nothing is kept: connecting, handshake */
     bool rearmed;     /* by conn_rearm() */
+    bool more;        /* what is being written has a continuation that comes at once */
     bool read_less;   /* its writer is slow: keep what may have to wait small */
 };
 
@@ -90,6 +91,9 @@ ssize_t conn_read(struct conn *conn, void *bytes, size_t len);
 
 /* Sends or keeps all of it, after what is kept already. False: the connection is dead. */
 MUST_CHECK bool conn_write(struct conn *conn, const struct iovec *iov, int count);
+/* Of a plain connection with nothing kept: sends what it takes now and keeps nothing. Bytes, 0 to
+ * all, or CONN_AGAIN (then on_writable comes when <awaits_room>), or CONN_BROKEN. */
+ssize_t conn_write_some(struct conn *conn, struct iovec *iov, int count);
 /* Tries to send what is kept. False: dead. */
 MUST_CHECK bool conn_flush(struct conn *conn);
 /* No more will be written; what is kept was sent before. */

@@ -10,6 +10,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "edge/control.h"
+#include "edge/share.h"
+#include "edge/cache_store.h"
+#include "edge/crash.h"
 #include "json/json.h"
 
 void control_send(struct edge *edge, json_t *event, const int *fds, size_t fd_count)
@@ -115,7 +118,7 @@ static void close_unused_listeners(struct edge *edge)
 static bool check_listeners(struct edge *edge, const struct table *table, struct err *err)
 {
     for (size_t i = 0; i < table->listener_count; i++)
-        if (find_listener(edge, table->listeners[i].id) == NULL)
+        if (!edge->retired && find_listener(edge, table->listeners[i].id) == NULL)
             return err_set(err, ERR_INVALID, "listener %u has no sockets", table->listeners[i].id);
     return true;
 }
@@ -153,6 +156,8 @@ static void take_table(struct edge *edge, const json_t *root, struct channel_mes
         return;
     }
     drain_plan(edge, table);
+    share_plan(table, edge->table);
+    cache_set_limit(edge->cache, table->cache_bytes);
     for (unsigned i = 0; i < edge->worker_count; i++)
         mailbox_send(&edge->workers[i]->inbox,
                      &(struct letter){.kind = LETTER_TABLE, .table = table_ref(table)});
@@ -182,16 +187,25 @@ static void take_access_log(struct edge *edge, const json_t *root, struct channe
 
 static bool attach(struct edge *edge, int fd, struct err *err);
 
+static void send_meters(struct edge *edge)
+{
+    control_send(edge, json_pack("{s:s}", "event", "meters"), &edge->meters.fd, 1);
+}
+
 static void send_hello(struct edge *edge)
 {
     json_int_t generation = edge->table == NULL ? 0 : (json_int_t)edge->table->generation;
 
     control_send(edge,
-                 json_pack("{s:s, s:I, s:I, s:I, s:I}", "event", "hello", "pid",
+                 json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:s}", "event", "hello", "pid",
                            (json_int_t)getpid(), "generation", generation, "workers",
                            (json_int_t)edge->worker_count, "listeners",
-                           (json_int_t)edge->listeners.len),
+                           (json_int_t)edge->listeners.len, "retired", (int)edge->retired,
+                           "version", ISHIZUE_VERSION),
                  NULL, 0);
+    send_meters(edge);
+    if (edge->crash_fd >= 0)
+        control_send(edge, json_pack("{s:s}", "event", "crash_page"), &edge->crash_fd, 1);
     for (size_t i = 0; i < edge->listeners.len; i++)
         control_send(edge,
                      json_pack("{s:s, s:I}", "event", "listener", "id",
@@ -252,6 +266,22 @@ static void take_probe(struct edge *edge, const json_t *root, struct channel_mes
     probe_start(edge, root);
 }
 
+static void take_crash_page(struct edge *edge, const json_t *root, struct channel_message *message)
+{
+    struct err err;
+
+    (void)root;
+    if (message->fd_count != 1) {
+        send_error(edge, "crash_page needs one descriptor");
+    } else if (!crash_page_map(message->fds[0], &err)) {
+        send_error(edge, err.text);
+    } else {
+        fd_close(edge->crash_fd);
+        edge->crash_fd = message->fds[0];
+        message->fd_count = 0;
+    }
+}
+
 static void take_stats(struct edge *edge, const json_t *root, struct channel_message *message)
 {
     (void)root;
@@ -270,6 +300,23 @@ void control_stop(struct edge *edge)
         mailbox_send(&edge->workers[i]->inbox, &(struct letter){.kind = LETTER_STOP});
 }
 
+/* Another edge accepts on the same sockets: what waits in their queues is that one's. */
+static void take_retire(struct edge *edge, const json_t *root, struct channel_message *message)
+{
+    uint64_t drain_ms = json_find_u64(root, "drain_ms", EDGE_STOP_MS);
+
+    (void)message;
+    if (edge->stopping || edge->retired)
+        return;
+    edge->retired = true;
+    while (edge->listeners.len > 0)
+        close_listener(edge, 0);
+    for (unsigned i = 0; i < edge->worker_count; i++)
+        mailbox_send(&edge->workers[i]->inbox,
+                     &(struct letter){.kind = LETTER_RETIRE,
+                                      .number = MIN(drain_ms, (uint64_t)EDGE_RETIRE_MAX_MS)});
+}
+
 static void take_stop(struct edge *edge, const json_t *root, struct channel_message *message)
 {
     (void)root;
@@ -283,7 +330,8 @@ static const struct {
 } messages[] = {
     {"listener", take_listener}, {"table", take_table}, {"access_log", take_access_log},
     {"control", take_control},   {"probe", take_probe}, {"stats", take_stats},
-    {"stop", take_stop},
+    {"retire", take_retire},     {"stop", take_stop},
+    {"crash_page", take_crash_page}, {"cache", cache_take_message},
 };
 
 static void take_message(struct edge *edge, struct channel_message *message)
@@ -355,6 +403,7 @@ bool control_start(struct edge *edge, struct err *err)
         return false;
     control_send(edge, json_pack("{s:s, s:I}", "event", "ready", "pid", (json_int_t)getpid()), NULL,
                  0);
+    send_meters(edge);
     return true;
 }
 
@@ -364,7 +413,11 @@ void control_on_letter(struct mailbox *mailbox, struct letter *letter)
 
     if (letter->kind == LETTER_IDLE)
         drain_report(edge, letter);
-    else if (letter->kind == LETTER_STOPPED && ++edge->stopped_count == edge->worker_count)
+    if (letter->kind != LETTER_STOPPED)
+        return;
+    edge->stopped |= UINT64_C(1) << letter->from;
+    drain_forget_worker(edge, letter->from);
+    if (++edge->stopped_count == edge->worker_count)
         loop_stop(edge->loop);
 }
 
@@ -373,6 +426,7 @@ void control_done(struct edge *edge)
     detach(edge);
     watch_remove(edge->loop, &edge->control_watch);
     fd_close(edge->control_fd);
+    fd_close(edge->crash_fd);
     while (edge->listeners.len > 0)
         close_listener(edge, 0);
     VEC_DONE(&edge->listeners);

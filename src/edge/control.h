@@ -10,20 +10,30 @@
  *         that its "files_fd" count from 0
  *     {"type":"access_log"} + file open for appending; a new one replaces it (rotation)
  *     {"type":"control"} + a listening SOCK_SEQPACKET unix socket, where the next daemon connects
+ *     {"type":"crash_page"} + memory file of a page, see crash.h
  *     {"type":"probe","probe":N,"address":"10.0.0.1:80","path":"/health"|null,"host":"...",
  *         "timeout_ms":1000}   GET that must answer 2xx or 3xx; without path: a connection
  *     {"type":"stats"}
+ *     {"type":"cache","id":N,"system":"eshop","purge":"all"|"path"|"prefix"|"tag","text":"..."}
+ *         without "purge" nothing goes
+ *     {"type":"retire","drain_ms":600000}   another edge accepts on the same sockets: accept no
+ *         more, tell clients with their next answer that it was the last, exit 0 when the last
+ *         connection is gone, or after that time. Tables that come later need no listeners.
  *     {"type":"stop"}          accept no more, let requests end (at most 30 s), exit 0
  *
  * edge -> daemon
  *     {"event":"ready","pid":P}
- *     {"event":"hello","pid":P,"generation":G,"workers":W,"listeners":L}, then for each of L
+ *     {"event":"hello","pid":P,"generation":G,"workers":W,"listeners":L,"retired":false,
+ *         "version":"1.2.3"}, then for each of L
  *     {"event":"listener","id":N} + its sockets: to a daemon that came by the control socket
+ *     {"event":"crash_page"} + the memory file that a former daemon gave: after hello
+ *     {"event":"meters"} + the memory file of meter.h: after ready and hello
  *     {"event":"applied","generation":G}
  *     {"event":"refused","generation":G,"error":"..."}   the former table stays
  *     {"event":"listener_failed","id":N,"error":"..."}
  *     {"event":"probe","probe":N,"ok":true,"status":200,"detail":"..."}
  *     {"event":"idle","target":"ID"}   draining or gone, and no request or tunnel is left
+ *     {"event":"cache","id":N,"purged":N,"system_entries":N,"system_bytes":N,...} and all of stats
  *     {"event":"stats","generation":G,"requests":N,...}  totals of all workers since the start
  *     {"event":"error","error":"..."}  a message that made no sense
  */
@@ -36,12 +46,13 @@
 #include "edge/access_log.h"
 #include "edge/edge.h"
 #include "edge/mailbox.h"
+#include "edge/meter.h"
 #include "edge/worker.h"
 #include "io/channel.h"
 #include "io/loop.h"
 #include "io/signals.h"
 
-enum { PROBES_MAX = 256 };
+enum { PROBES_MAX = 256, EDGE_RETIRE_MAX_MS = 24 * 3600 * 1000 };
 
 /* Sockets of a listener: copies, the workers have their own. */
 struct edge_listener {
@@ -70,10 +81,15 @@ struct edge {
     unsigned worker_count;
     unsigned stopped_count;
     struct table *table;
+    struct cache *cache;
+    struct meter_region meters;
     VEC(struct edge_listener) listeners;
     VEC(struct edge_drain) drains;
     unsigned probe_count;
+    uint64_t stopped; /* bit for each worker that has ended */
+    int crash_fd; /* crash.h, for the next daemon; -1: none */
     bool stopping;
+    bool retired; /* another edge accepts */
     struct channel_message message;
 };
 
@@ -88,10 +104,15 @@ void control_on_letter(struct mailbox *mailbox, struct letter *letter);
 /* drain.c: who still uses what is leaving. Called when <next> is about to replace edge->table. */
 void drain_plan(struct edge *edge, const struct table *next);
 void drain_report(struct edge *edge, const struct letter *letter);
+/* <worker> has ended: it uses nothing. */
+void drain_forget_worker(struct edge *edge, unsigned worker);
 void drain_done(struct edge *edge);
 
 /* probe.c: answers with an event. */
 void probe_start(struct edge *edge, const json_t *message);
+
+/* cache_purge.c */
+void cache_take_message(struct edge *edge, const json_t *root, struct channel_message *message);
 
 /* stats.c */
 json_t *stats_make(const struct edge *edge);

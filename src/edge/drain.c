@@ -31,7 +31,7 @@ static void add_drain(struct edge *edge, struct str id, uint64_t generation)
         VEC_PUSH(&edge->drains, (struct edge_drain){.id = copy});
     }
     edge->drains.ptr[i].generation = generation;
-    edge->drains.ptr[i].busy = all;
+    edge->drains.ptr[i].busy = all & ~edge->stopped;
 }
 
 static void remove_drain(struct edge *edge, size_t i)
@@ -57,17 +57,30 @@ void drain_plan(struct edge *edge, const struct table *next)
             add_drain(edge, former->targets[i].id, next->generation);
 }
 
+/* <worker> has nothing of drain <i> any more. */
+static void leave(struct edge *edge, size_t i, unsigned worker)
+{
+    edge->drains.ptr[i].busy &= ~(UINT64_C(1) << worker);
+    if (edge->drains.ptr[i].busy != 0)
+        return;
+    control_send(edge, json_pack("{s:s, s:s}", "event", "idle", "target", edge->drains.ptr[i].id),
+                 NULL, 0);
+    remove_drain(edge, i);
+}
+
 void drain_report(struct edge *edge, const struct letter *letter)
 {
     size_t i = find_drain(edge, str_of(letter->text));
 
     if (i == edge->drains.len || letter->number < edge->drains.ptr[i].generation)
         return;
-    edge->drains.ptr[i].busy &= ~(UINT64_C(1) << letter->from);
-    if (edge->drains.ptr[i].busy != 0)
-        return;
-    control_send(edge, json_pack("{s:s, s:s}", "event", "idle", "target", letter->text), NULL, 0);
-    remove_drain(edge, i);
+    leave(edge, i, letter->from);
+}
+
+void drain_forget_worker(struct edge *edge, unsigned worker)
+{
+    for (size_t i = edge->drains.len; i-- > 0;)
+        leave(edge, i, worker);
 }
 
 void drain_done(struct edge *edge)

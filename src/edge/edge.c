@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "edge/control.h"
+#include "edge/cache_store.h"
+#include "edge/crash.h"
 #include "edge/edge.h"
 #include "tls/tls.h"
 
@@ -25,6 +28,11 @@ static bool start_workers(struct edge *edge, unsigned count, struct err *err)
         edge->workers[i] = worker_start(i, &edge->inbox, &edge->flusher, err);
         if (edge->workers[i] == NULL)
             return false;
+        edge->workers[i]->meters = meter_region_shard(&edge->meters, i);
+        edge->workers[i]->peers = count;
+        edge->workers[i]->workers = edge->workers;
+        edge->workers[i]->cache = edge->cache;
+        cache_attach(edge->cache, i, &edge->workers[i]->inbox);
         edge->worker_count++;
     }
     return true;
@@ -34,12 +42,14 @@ static bool start(struct edge *edge, const struct edge_options *options, struct 
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
 
+    (void)prctl(PR_SET_NAME, "ishizue-edge", 0, 0, 0); /* it was run by way of /proc */
     tls_init();
     if (options->workers == 0 || options->workers > EDGE_MAX_WORKERS)
         return err_set(err, ERR_INVALID, "%u workers, expected 1 to %d", options->workers,
                        EDGE_MAX_WORKERS);
-    if (!confine(options, err))
+    if (!meter_region_open(&edge->meters, options->workers, err) || !confine(options, err))
         return false;
+    crash_watch();
     edge->loop = loop_new(NULL, err);
     if (edge->loop == NULL)
         return false;
@@ -56,6 +66,9 @@ int edge_main(const struct edge_options *options)
 
     edge->channel_fd = options->channel_fd;
     edge->control_fd = -1;
+    edge->crash_fd = -1;
+    edge->cache = cache_new();
+    edge->meters.fd = -1;
     if (!start(edge, options, &err)) {
         log_error("edge", "cannot start: %s", err.text);
         return 1; /* the process ends, and with it whatever was half started */
@@ -65,6 +78,8 @@ int edge_main(const struct edge_options *options)
         worker_join(edge->workers[i]);
     log_flusher_stop(&edge->flusher);
     control_done(edge);
+    meter_region_close(&edge->meters);
+    cache_free(edge->cache);
     mailbox_close(&edge->inbox, edge->loop);
     signals_close(edge->signals);
     loop_free(edge->loop);

@@ -68,7 +68,8 @@ struct h2_stream {
     int32_t id;
     bool remote_ended;
     bool local_ended;
-    bool lingers; /* all was sent, and the client may end its body */
+    bool passes_reset; /* its reset is the target's, not for what the client did */
+    bool lingers;      /* all was sent, and the client may end its body */
     uint32_t dropped_bytes;
     bool deferred; /* the library waits for nghttp2_session_resume_data() */
 };
@@ -81,6 +82,8 @@ void h2_start(struct client *client, struct str bytes);
 void h2_free(struct client *client);
 /* For a stop: lets streams end, allows no new ones after a moment. */
 void h2_drain(struct client *client);
+/* The same, but a connection without streams stays until the client has had time to hear of it. */
+void h2_announce(struct client *client);
 
 /* Sends what is to be sent. The connection may be gone after this. */
 void h2_flush(struct h2 *h2);

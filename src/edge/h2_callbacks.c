@@ -231,8 +231,12 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 }
 
 /* Resets that are no fault of the client's do not count against it. */
-static void note_reset(struct h2 *h2, uint32_t code)
+static void note_reset(struct h2 *h2, int32_t id, uint32_t code)
 {
+    const struct h2_stream *stream = find_stream(h2->session, id);
+
+    if (stream != NULL && stream->passes_reset)
+        return;
     if (code == NGHTTP2_NO_ERROR || code == NGHTTP2_INTERNAL_ERROR || code == NGHTTP2_CANCEL)
         return;
     if (!h2_guard_spend(&h2->guard, H2_COST_OWN_RESET, h2_now_ms(h2)))
@@ -244,7 +248,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     uint8_t type = frame->hd.type;
 
     if (type == NGHTTP2_RST_STREAM)
-        note_reset(user, frame->rst_stream.error_code);
+        note_reset(user, frame->hd.stream_id, frame->rst_stream.error_code);
     if ((type == NGHTTP2_DATA || type == NGHTTP2_HEADERS) &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
         nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {

@@ -178,10 +178,18 @@ void h2_drain(struct client *client)
 {
     struct h2 *h2 = client->h2;
 
-    if (is_idle(h2)) {
+    if (is_idle(h2))
         end(h2, NGHTTP2_NO_ERROR);
+    else
+        h2_announce(client);
+}
+
+void h2_announce(struct client *client)
+{
+    struct h2 *h2 = client->h2;
+
+    if (h2->notice_ns != 0)
         return;
-    }
     h2->notice_ns = now_of(h2);
     (void)nghttp2_submit_shutdown_notice(h2->session);
     h2_flush(h2);
@@ -208,7 +216,7 @@ static bool is_finished(const struct h2 *h2)
     if (h2->client->conn.out != NULL)
         return false;
     if (h2->notice_ns != 0 && is_idle(h2))
-        return true;
+        return h2->refusing || !h2->client->conn.worker->retiring;
     return nghttp2_session_want_read(h2->session) == 0 &&
            nghttp2_session_want_write(h2->session) == 0;
 }
@@ -381,6 +389,10 @@ void h2_start(struct client *client, struct str bytes)
     count_add(conn->worker, COUNT_H2_CONNECTIONS, 1);
     conn_set_state(conn, &h2_open);
     submit_settings(h2);
+    if (conn->worker->retiring) {
+        h2->notice_ns = now_of(h2);
+        (void)nghttp2_submit_shutdown_notice(h2->session);
+    }
     if (receive_first(h2, bytes))
         on_readable(conn);
 }

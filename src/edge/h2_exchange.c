@@ -77,8 +77,9 @@ static void abort_exchange(struct exchange *exchange)
 {
     struct h2_stream *stream = stream_of(exchange->side);
 
-    (void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id,
-                                    NGHTTP2_INTERNAL_ERROR);
+    uint32_t code = exchange->reset_code != 0 ? exchange->reset_code : NGHTTP2_INTERNAL_ERROR;
+    stream->passes_reset = exchange->reset_code != 0;
+    (void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, code);
     h2_stream_leave(stream);
     h2_touch(stream->h2);
     exchange_client_gone(exchange);

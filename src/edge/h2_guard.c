@@ -136,7 +136,8 @@ static enum h2_cost check_frame(struct h2_guard *guard)
 
     if (type == FRAME_PRIORITY)
         return check_priority(guard);
-    if (type == FRAME_DATA || type == FRAME_HEADERS || type == FRAME_RST_STREAM)
+    if (!guard->from_target &&
+        (type == FRAME_DATA || type == FRAME_HEADERS || type == FRAME_RST_STREAM))
         return check_stream(guard, type);
     return H2_COST_NONE;
 }

@@ -55,6 +55,7 @@ struct h2_guard {
     uint8_t head_len; /* bytes of <head> that came */
     uint8_t head[H2_FRAME_SEEN_BYTES];
     uint8_t continuations;
+    bool from_target; /* frames of a server: which streams may have them is the library's to know */
     bool in_block;    /* the frames so far leave a header block open */
     uint32_t last_id; /* of the client's streams, the highest; 0: none yet */
     uint64_t opened;  /* a bit for each of the streams last_id, last_id - 2 and so on */

@@ -8,7 +8,8 @@ enum { FIELD_OVERHEAD_BYTES = 32 };
 
 static const struct str pseudo_names[H2_PSEUDOS] = {
     [H2_AUTHORITY] = {":authority", 10}, [H2_METHOD] = {":method", 7}, [H2_PATH] = {":path", 5},
-    [H2_PROTOCOL] = {":protocol", 9},    [H2_SCHEME] = {":scheme", 7}, [H2_HOST] = {"host", 4},
+    [H2_PROTOCOL] = {":protocol", 9},    [H2_SCHEME] = {":scheme", 7}, [H2_STATUS] = {":status", 7},
+    [H2_HOST] = {"host", 4},
 };
 
 void h2_head_clear(struct h2_head *head, struct spill_pool *pool)
@@ -120,7 +121,7 @@ static int check(const struct h2_head *head)
 
     if (head->too_large)
         return 431;
-    if (head->malformed || !is_made_of(method, HTTP_CLASS_TOKEN))
+    if (head->malformed || head->has[H2_STATUS] || !is_made_of(method, HTTP_CLASS_TOKEN))
         return 400;
     if (head->has[H2_AUTHORITY] && head->has[H2_HOST] &&
         !str_eq_nocase(host, pseudo_of(head, H2_AUTHORITY)))
@@ -188,7 +189,8 @@ static nghttp2_nv field(struct str name, struct str value)
 
     memcpy(&nv.name, &name.ptr, sizeof nv.name);
     memcpy(&nv.value, &value.ptr, sizeof nv.value);
-    if (str_is(name, "set-cookie")) /* a secret, and never the same again */
+    /* secrets, and seldom the same again */
+    if (str_is(name, "set-cookie") || str_is(name, "cookie") || str_is(name, "authorization"))
         nv.flags = NGHTTP2_NV_FLAG_NO_INDEX;
     return nv;
 }
@@ -246,4 +248,83 @@ size_t h2_head_read_trailers(char *text, size_t len, nghttp2_nv ret[H2_FIELDS_MA
         if (http_name_find(name) == HTTP_OTHER)
             ret[count++] = field(name, value);
     return count;
+}
+
+/* ---- for targets ---- */
+
+/* Of one connection, or said in another way by HTTP/2. */
+static bool is_of_connection(struct str name)
+{
+    return is_for_http1(name) || str_is(name, "keep-alive") || str_is(name, "te") ||
+           str_is(name, "proxy-connection") || str_is(name, "http2-settings") ||
+           str_is(name, "host");
+}
+
+size_t h2_head_read_request(char *text, size_t len, bool wants_trailers,
+                            nghttp2_nv ret[H2_FIELDS_MAX])
+{
+    char *at = memchr(text, '\n', len), *end = text + len;
+    struct str line = str_from(text, at == NULL ? 0 : (size_t)(at - text));
+    struct str method = str_cut(&line, ' '), path = str_cut(&line, ' ');
+    struct str name, value;
+    size_t count = 3;
+    bool has_host = false;
+
+    assert(at != NULL);
+    ret[0] = field(STR(":method"), method);
+    ret[1] = field(STR(":scheme"), STR("http"));
+    ret[2] = field(STR(":path"), path);
+    for (at++; next_line(&at, end, &name, &value);) {
+        if (count + 1 >= H2_FIELDS_MAX)
+            return 0;
+        if (str_is(name, "host") && !has_host && count == 3 && value.len > 0) {
+            ret[count++] = field(STR(":authority"), value);
+            has_host = true;
+        } else if (!is_of_connection(name)) {
+            ret[count++] = field(name, value);
+        }
+    }
+    if (wants_trailers)
+        ret[count++] = field(STR("te"), STR("trailers"));
+    return count;
+}
+
+static bool has_pseudo(const struct h2_head *head, enum h2_pseudo but)
+{
+    for (enum h2_pseudo i = 0; i < H2_HOST; i++)
+        if (head->has[i] && i != but)
+            return true;
+    return false;
+}
+
+bool h2_head_write_response(const struct h2_head *head, struct spill_pool *pool, uint32_t limit,
+                            struct spill **ret)
+{
+    struct str status = pseudo_of(head, H2_STATUS);
+    struct spill *text = NULL;
+
+    if (head->malformed || head->too_large || head->list_bytes > limit || status.len != 3 ||
+        has_pseudo(head, H2_STATUS))
+        return false;
+    add_text(pool, &text, STR("HTTP/1.1 "));
+    add_text(pool, &text, status);
+    add_text(pool, &text, STR(" \r\n"));
+    add_text(pool, &text, spill_str(head->lines));
+    add_text(pool, &text, STR("\r\n"));
+    *ret = text;
+    return true;
+}
+
+bool h2_head_is_interim(const struct h2_head *head)
+{
+    return str_starts(pseudo_of(head, H2_STATUS), STR("1"));
+}
+
+bool h2_head_take_trailers(struct h2_head *head, uint32_t limit, struct spill **ret)
+{
+    if (head->malformed || head->too_large || head->list_bytes > limit ||
+        has_pseudo(head, H2_PSEUDOS))
+        return false;
+    *ret = TAKE(head->lines);
+    return true;
 }

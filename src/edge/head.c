@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include "edge/cache.h"
 #include "edge/head.h"
+#include "edge/limits.h"
+#include "edge/rules.h"
 #include "edge/worker.h"
 
 /* What head_write_request() adds at most beside copies of what came. */
@@ -45,7 +48,7 @@ static inline bool is_for_proxies(struct str name)
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_eq_nocase(name, names[i]))
             return true;
-    return false;
+    return limits_owns_header(name);
 }
 
 static bool is_replaced_in_request(const struct http_header *header)
@@ -80,15 +83,17 @@ static const char *line_end(const struct http_header *header)
     return at + 1;
 }
 
-/* Copies the header lines of <head> in runs, without those that <is_dropped> names. */
+/* Copies the header lines of <head> in runs, without those that <is_dropped> or the rules of
+ * <ruled> name, which may be NULL. */
 static inline char *copy_lines(const struct http1_head *head, char *at,
-                               bool (*is_dropped)(const struct http_header *))
+                               bool (*is_dropped)(const struct http_header *),
+                               const struct exchange *ruled)
 {
     const char *run = NULL;
 
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
-        bool dropped = is_dropped(header);
+        bool dropped = is_dropped(header) || (ruled != NULL && rules_drop_request(ruled, header));
         if (!dropped && run == NULL)
             run = header->name.ptr;
         if (dropped && run != NULL) {
@@ -128,8 +133,8 @@ static char *put_request_id(struct exchange *exchange, struct str given, char *a
 
 static char *put_forwarded(struct exchange *exchange, const struct http1_head *head, char *at)
 {
-    const struct client *client = exchange->client;
-    struct str request_id = {0};
+    struct str ip = limits_ip(exchange), request_id = {0};
+    bool secure = exchange->client->kind == LISTENER_HTTPS || limits_is_secure(exchange);
 
     at = HEAD_PUT(at, "X-Forwarded-For: ");
     for (size_t i = 0; i < head->header_count; i++) {
@@ -141,11 +146,11 @@ static char *put_forwarded(struct exchange *exchange, const struct http1_head *h
             request_id = header->value;
         }
     }
-    at = head_put(at, str_from(client->ip, client->ip_len));
+    at = head_put(at, str_from(exchange->client->ip, exchange->client->ip_len));
     at = HEAD_PUT(at, "\r\nX-Real-IP: ");
-    at = head_put(at, str_from(client->ip, client->ip_len));
-    at = client->kind == LISTENER_HTTPS ? HEAD_PUT(at, "\r\nX-Forwarded-Proto: https\r\n")
-                                        : HEAD_PUT(at, "\r\nX-Forwarded-Proto: http\r\n");
+    at = head_put(at, ip);
+    at = secure ? HEAD_PUT(at, "\r\nX-Forwarded-Proto: https\r\n")
+                : HEAD_PUT(at, "\r\nX-Forwarded-Proto: http\r\n");
     if (head->host.len > 0) {
         at = HEAD_PUT(at, "X-Forwarded-Host: ");
         at = head_put(at, head->host);
@@ -154,13 +159,17 @@ static char *put_forwarded(struct exchange *exchange, const struct http1_head *h
     return put_request_id(exchange, request_id, at);
 }
 
-/* "GET /path?query HTTP/1.1" and Host; absolute form becomes origin form. */
-static char *put_request_line(struct exchange *exchange, const struct http1_head *head, char *at)
+/* "GET /path?query HTTP/1.1" and Host; absolute form becomes origin form. <rewritten> may be
+ * NULL. */
+static char *put_request_line(struct exchange *exchange, const struct http1_head *head,
+                              const char *rewritten, char *at)
 {
     exchange->method_text = str_from(at, head->method_text.len);
     at = head_put(at, head->method_text);
     *at++ = ' ';
     struct str path = head->path.len > 0 ? head->path : STR("*");
+    if (rewritten != NULL)
+        path = str_of(rewritten);
     exchange->path = str_from(at, path.len);
     at = head_put(at, path);
     if (head->query.ptr != NULL) {
@@ -179,10 +188,24 @@ void head_write_request(struct exchange *exchange)
     size_t room =
         head->head_bytes + 3 * head->host.len + 2 * head->header_count + REQUEST_EXTRA_BYTES;
 
+    if (exchange->rules != NULL)
+        room += rules_request_room(exchange) + head->path.len;
+    if (exchange->route->limits != NULL)
+        room += LIMITS_CERTIFICATE_BYTES;
+    if (exchange->cache != NULL)
+        room += cache_conditions_bytes(exchange);
     exchange->head = spill_new(&exchange->worker->spills, room);
-    char *at = put_request_line(exchange, head, exchange->head->bytes);
-    at = copy_lines(head, at, is_replaced_in_request);
+    char *at =
+        put_request_line(exchange, head, exchange->rules == NULL ? NULL : exchange->rules->path,
+                         exchange->head->bytes);
+    at = copy_lines(head, at, is_replaced_in_request, exchange->rules == NULL ? NULL : exchange);
     at = put_forwarded(exchange, head, at);
+    if (exchange->route->limits != NULL)
+        at = limits_put_certificate(exchange, at);
+    if (exchange->cache != NULL)
+        at = cache_put_conditions(exchange, at);
+    if (exchange->rules != NULL)
+        at = rules_put_request(exchange, head, at);
     if (head->framing == HTTP_CHUNKED)
         at = HEAD_PUT(at, "Transfer-Encoding: chunked\r\n");
     if (exchange->upgrade) {
@@ -192,7 +215,11 @@ void head_write_request(struct exchange *exchange)
     }
     at = HEAD_PUT(at, "\r\n");
     exchange->head->end = (uint32_t)(at - exchange->head->bytes);
-    assert(exchange->head->end <= exchange->head->cap);
+    if (exchange->rules != NULL && exchange->rules->path != NULL) { /* for the log: as it came */
+        exchange->path = str_from(at, head->path.len);
+        at = head_put(at, head->path);
+    }
+    assert(at <= exchange->head->bytes + exchange->head->cap);
 }
 
 void head_keep_texts(struct exchange *exchange)
@@ -201,7 +228,7 @@ void head_keep_texts(struct exchange *exchange)
     size_t room = head->head_bytes + head->host.len + REQUEST_EXTRA_BYTES;
 
     exchange->head = spill_new(&exchange->worker->spills, room);
-    char *at = put_request_line(exchange, head, exchange->head->bytes);
+    char *at = put_request_line(exchange, head, NULL, exchange->head->bytes);
     at = put_request_id(exchange, http1_header(head, HTTP_X_REQUEST_ID), at);
     exchange->head->end = (uint32_t)(at - exchange->head->bytes);
 }
@@ -290,7 +317,8 @@ size_t head_write_response(struct exchange *exchange)
 
     at = copy_lines(head, at,
                     exchange->response.framing == HTTP_CHUNKED ? is_replaced_with_length
-                                                               : is_replaced_in_response);
+                                                               : is_replaced_in_response,
+                    NULL);
     if (whole && is_missing(present, HTTP_DATE)) {
         at = HEAD_PUT(at, "Date: ");
         at = head_put(at, str_of(worker_date(worker)));
@@ -300,6 +328,10 @@ size_t head_write_response(struct exchange *exchange)
         at = head_write_route_headers(exchange, present, at);
     if (whole && exchange->response.chunk_out)
         at = HEAD_PUT(at, "Transfer-Encoding: chunked\r\n");
+    if (exchange->sets_cookies && (whole || head->status == 101))
+        at = balance_put_cookies(exchange, at);
+    if (exchange->cache != NULL && whole)
+        at = cache_put_status(exchange, at);
     if (whole || head->status == 101)
         at = put_connection(exchange, head, at);
     at = HEAD_PUT(at, "\r\n");

@@ -79,13 +79,15 @@ static bool is_known(const struct listener *listener)
 void listener_open(struct worker *worker, uint32_t id, int fd)
 {
     struct listener *listener = NEW(struct listener);
-    int one = 1;
+    int one = 1, unsent = EDGE_UNSENT_BYTES;
 
     listener->worker = worker;
     listener->id = id;
     listener->fd = fd;
     list_push(&worker->listeners, &listener->link);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted ones inherit it */
+    /* Accepted ones inherit both. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     if (is_known(listener))
         start_accepting(listener);
 }

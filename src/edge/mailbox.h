@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "io/loop.h"
 
+struct auth_job;
 struct err;
 struct table;
 
@@ -18,7 +19,11 @@ enum letter_kind {
     LETTER_TABLE,      /* to a worker: use <table> (a reference) */
     LETTER_LISTENER,   /* to a worker: accept on <fd>, known as <number> */
     LETTER_ACCESS_LOG, /* to a worker: lines are wanted */
+    LETTER_ROOM,       /* to a worker, from another: a target that was full has room */
     LETTER_STOP,       /* to a worker: no new work */
+    LETTER_RETIRE,     /* to a worker: another edge accepts; what is open may last <number> ms */
+    LETTER_VERIFIED,   /* to a worker: the password of <job> was checked */
+    LETTER_CACHE,      /* to a worker: a fetch that some wait for is over; <number>: its key */
     LETTER_IDLE,       /* from a worker: no request left for target <text> since table <number> */
     LETTER_STOPPED,    /* from a worker: the last connection is gone */
 };
@@ -29,8 +34,9 @@ struct letter {
     uint64_t number;
     struct table *table;
     int fd;
-    char *text;    /* owned */
-    unsigned from; /* number of the worker */
+    char *text;           /* owned */
+    struct auth_job *job; /* its worker's */
+    unsigned from;        /* number of the worker */
 };
 
 struct mailbox {

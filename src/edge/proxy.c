@@ -7,10 +7,15 @@
 
 #include "base/err.h"
 #include "edge/exchange.h"
+#include "edge/h2_target.h"
+#include "edge/limits.h"
+#include "edge/proxy_protocol.h"
+#include "edge/queue.h"
+#include "edge/share.h"
 #include "edge/worker.h"
 #include "io/socket.h"
 
-static const struct conn_state target_idle, target_connecting;
+static const struct conn_state target_idle, target_connecting, target_connecting_h2;
 
 static struct target_conn *target_conn_of(struct conn *conn)
 {
@@ -40,12 +45,77 @@ static const struct conn_state target_idle = {
     .on_error = idle_close,
 };
 
+static bool is_stream(const struct target_conn *server)
+{
+    return server->conn.state->ops != NULL;
+}
+
+static const struct upstream_balance *balance_of(const struct exchange *exchange)
+{
+    return exchange_targets(exchange)->table->upstreams[exchange->upstream].balance;
+}
+
+static bool has_fail_limit(const struct exchange *exchange)
+{
+    const struct upstream_balance *balance = balance_of(exchange);
+
+    return balance != NULL && balance->max_fails != 0;
+}
+
+static void meter_note(const struct exchange *exchange, enum meter_count count, uint64_t n)
+{
+    if (exchange->meter != 0)
+        meter_add(&exchange->worker->meters[exchange->meter], count, n);
+}
+
+static void note_ejection(const struct exchange *exchange)
+{
+    count_add(exchange->worker, COUNT_EJECTIONS, 1);
+    meter_note(exchange, METER_EJECTIONS, 1);
+}
+
+/* What the end of an exchange says about its target. */
+static void note_result(struct exchange *exchange, struct target *target)
+{
+    const struct upstream_balance *balance = balance_of(exchange);
+    uint64_t now_ns = loop_now_ns(exchange->worker->loop);
+
+    meter_note(exchange, METER_ACTIVE, UINT64_MAX); /* one less */
+    if (!has_fail_limit(exchange))
+        return;
+    if (exchange->failed || (exchange->first_byte_ns != 0 && exchange->status >= 500)) {
+        if (target_note_failure(target, balance, now_ns))
+            note_ejection(exchange);
+    } else if (exchange->first_byte_ns != 0) {
+        target_note_success(target, now_ns);
+    }
+    if (exchange->on_trial)
+        target->on_trial = false; /* it may have told nothing: the next one tries */
+    exchange->on_trial = false;
+}
+
+void proxy_blame(struct exchange *exchange)
+{
+    exchange->failed = true;
+    count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
+    meter_note(exchange, METER_RESPONSE_FAILURES, 1);
+}
+
+static void note_connect_failure(struct exchange *exchange)
+{
+    meter_note(exchange, METER_CONNECT_FAILURES, 1);
+    note_ejection(exchange);
+    target_eject(exchange->target, balance_of(exchange), loop_now_ns(exchange->worker->loop));
+    exchange->on_trial = false;
+}
+
 static bool can_go_on(const struct exchange *exchange)
 {
     const struct conn *conn = &exchange->server->conn;
 
     return conn->out == NULL && conn->in == NULL && conn->drained && !conn->peer_closed &&
-           !exchange->target->draining && exchange->target->idle_count < TARGET_MAX_IDLE;
+           !exchange->target->draining && exchange->target->idle_count < TARGET_MAX_IDLE &&
+           !proxy_header_is_sent(exchange);
 }
 
 void proxy_release(struct exchange *exchange, bool reuse)
@@ -55,7 +125,9 @@ void proxy_release(struct exchange *exchange, bool reuse)
 
     if (server != NULL) {
         server->exchange = NULL;
-        if (reuse && can_go_on(exchange)) {
+        if (is_stream(server)) {
+            h2_target_leave(server);
+        } else if (reuse && can_go_on(exchange)) {
             server->reused = true;
             server->conn.read_less = false;
             conn_set_state(&server->conn, &target_idle);
@@ -68,7 +140,11 @@ void proxy_release(struct exchange *exchange, bool reuse)
     }
     exchange->server = NULL;
     exchange->target = NULL;
+    note_result(exchange, target);
+    if (exchange->share != NULL)
+        share_release(TAKE(exchange->share), exchange->worker);
     target_release(exchange->worker, target);
+    queue_wake(exchange->worker);
 }
 
 static bool is_idempotent(enum http_method method)
@@ -94,6 +170,10 @@ bool proxy_is_retryable(const struct exchange *exchange)
 {
     const struct body *body = &exchange->request;
     bool body_begun = body->bytes > 0 || (body->chunk_out && body->done);
+
+    if (exchange->server != NULL && is_stream(exchange->server) &&
+        h2_target_has_refused(exchange->server))
+        return exchange->status == 0 && !body_begun;
 
     return exchange->server != NULL && exchange->server->reused && exchange->status == 0 &&
            !body_begun && is_idempotent(exchange->method);
@@ -180,20 +260,24 @@ static bool send_head(struct exchange *exchange)
 
 static void await_response(struct exchange *exchange)
 {
-    conn_set_timeout(&exchange->server->conn, exchange->route->response_timeout_ms);
+    conn_set_timeout(&exchange->server->conn, exchange->is_streamed
+                                                  ? exchange_pause_ms(exchange)
+                                                  : exchange->route->response_timeout_ms);
 }
 
 static void send_request(struct exchange *exchange)
 {
-    conn_set_state(&exchange->server->conn, &response_waiting);
-    if (!send_head(exchange)) {
+    bool stream = is_stream(exchange->server);
+
+    conn_set_state(&exchange->server->conn, stream ? &response_waiting_h2 : &response_waiting);
+    if (!(stream ? h2_target_begin(exchange) : send_head(exchange))) {
         proxy_retry(exchange, 502);
         return;
     }
     await_response(exchange);
     if (exchange->request.done)
         return;
-    conn_set_timeout(exchange->side, exchange->route->body_timeout_ms);
+    conn_set_timeout(exchange->side, exchange_pause_ms(exchange));
     if (exchange->side->in != NULL || exchange->side->input_waits)
         proxy_pump_request(exchange);
 }
@@ -208,7 +292,11 @@ static void connected(struct conn *conn)
         conn->state->on_error(conn);
         return;
     }
-    if (exchange->is_tunnel)
+    if (exchange->wait_until_ns != 0)
+        queue_wake(exchange->worker); /* it takes connections: the others can come */
+    if (!proxy_header_send(exchange))
+        proxy_retry(exchange, 502);
+    else if (exchange->is_tunnel)
         tunnel_start(exchange);
     else
         send_request(exchange);
@@ -218,7 +306,7 @@ static void connect_failed(struct conn *conn)
 {
     struct exchange *exchange = target_conn_of(conn)->exchange;
 
-    target_eject(exchange->target, loop_now_ns(exchange->worker->loop));
+    note_connect_failure(exchange);
     proxy_retry(exchange, 502);
 }
 
@@ -227,7 +315,7 @@ static void connect_timeout(struct conn *conn)
     struct exchange *exchange = target_conn_of(conn)->exchange;
 
     count_add(exchange->worker, COUNT_TIMEOUTS, 1);
-    target_eject(exchange->target, loop_now_ns(exchange->worker->loop));
+    note_connect_failure(exchange);
     proxy_retry(exchange, 504);
 }
 
@@ -246,11 +334,38 @@ static const struct conn_state target_connecting = {
     .on_error = connect_failed,
 };
 
+static bool speaks_h2(const struct exchange *exchange)
+{
+    return !exchange->is_tunnel &&
+           exchange_targets(exchange)->table->upstreams[exchange->upstream].is_h2;
+}
+
+/* A stream of a connection, which may have to be made first. False: it refused at once. */
+static bool engage_h2(struct exchange *exchange)
+{
+    struct target_conn *server =
+        h2_target_join(exchange, &target_connecting_h2, connect_timeout_ms(exchange));
+
+    exchange->server = server;
+    if (server == NULL)
+        return false;
+    server->exchange = exchange;
+    server->reused = server->reused && !exchange->fresh_only;
+    exchange->request.chunk_out = false; /* frames mark the end */
+    if (h2_target_is_settled(server))
+        send_request(exchange);
+    return true;
+}
+
 /* Connects to exchange->target, or takes an idle connection. False: it refused at once. */
 static bool engage(struct exchange *exchange)
 {
+    if (speaks_h2(exchange))
+        return engage_h2(exchange);
     struct target_conn *server =
-        exchange->is_tunnel || exchange->fresh_only ? NULL : pop_idle(exchange);
+        exchange->is_tunnel || exchange->fresh_only || proxy_header_is_sent(exchange)
+            ? NULL
+            : pop_idle(exchange);
     bool idle = server != NULL;
 
     if (server == NULL)
@@ -266,37 +381,156 @@ static bool engage(struct exchange *exchange)
     return true;
 }
 
-static void try_next(struct exchange *exchange, const struct target *avoid, int status)
+static bool is_same_route(const struct route *a, const struct route *b)
+{
+    return str_eq(a->path, b->path) && str_eq(a->host, b->host) && str_eq(a->system, b->system) &&
+           a->action == b->action &&
+           (a->listener_count == 0 || b->listener_count == 0 || a->listeners[0] == b->listeners[0]);
+}
+
+/* The upstream that the route of <exchange> leads to by <table>; names of upstreams alone do not
+ * tell: several routes may lead to one service by different rules. */
+static uint32_t find_again(const struct exchange *exchange, const struct table *table)
+{
+    const struct route *route = exchange->route;
+
+    for (size_t i = 0; route != NULL && i < table->route_count; i++)
+        if (is_same_route(&table->routes[i], route))
+            return table->routes[i].upstream;
+    return UINT32_MAX;
+}
+
+/* The newest table may have others. */
+static bool use_newest_view(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    struct view *view = exchange_targets(exchange), *former = exchange->later;
+
+    if (view == worker->view)
+        return false;
+    uint32_t upstream = find_again(exchange, worker->view->table);
+    if (upstream == UINT32_MAX)
+        return false;
+    exchange->later = view_ref(worker->view);
+    exchange->upstream = upstream;
+    exchange->request.chunk_out = exchange->request.framing == HTTP_CHUNKED ||
+                                  exchange->request.framing == HTTP_UNTIL_CLOSE;
+    if (former != NULL)
+        view_unref(worker, former);
+    return true;
+}
+
+static struct target *pick(struct exchange *exchange, const struct target *avoid)
 {
     uint64_t now_ns = loop_now_ns(exchange->worker->loop);
+    struct target *target;
 
+    exchange->pick.avoid = avoid;
+    do
+        target =
+            balance_pick(exchange_targets(exchange), exchange->upstream, &exchange->pick, now_ns);
+    while (target == NULL && use_newest_view(exchange));
+    return target;
+}
+
+/* False: another worker took the last room. */
+static bool take(struct exchange *exchange, struct target *target)
+{
+    const struct table_target *row = &exchange_targets(exchange)->table->targets[exchange->pick.at];
+
+    if (speaks_h2(exchange) && !h2_target_has_room(target))
+        return false;
+    if (row->share != NULL && !share_take(row->share, balance_of(exchange)->max_connections))
+        return false;
+    exchange->share = row->share;
+    exchange->target = target;
+    exchange->target_text = target->address_text;
+    exchange->meter = row->meter;
+    exchange->release = row->release;
+    exchange->failed = false;
+    if (target->ejections > 0 && !target->on_trial && has_fail_limit(exchange))
+        exchange->on_trial = target->on_trial = true;
+    target_take(target);
+    meter_note(exchange, METER_ACTIVE, 1);
+    return true;
+}
+
+/* Nobody takes it now. TCP clients see that at once; what a second upstream was asked for is not
+ * worth waiting. */
+static void await_target(struct exchange *exchange, int status)
+{
+    if (exchange->is_tunnel || exchange->asked_again)
+        exchange_fail(exchange, status);
+    else
+        queue_wait(exchange, status);
+}
+
+/* The target has said how many streams it takes, and this one is too many: another connection. */
+static void move_h2(struct exchange *exchange)
+{
+    h2_target_leave(TAKE(exchange->server));
+    if (h2_target_has_room(exchange->target) && engage_h2(exchange))
+        return;
+    proxy_release(exchange, false);
+    await_target(exchange, 503);
+}
+
+static void connected_h2(struct conn *conn)
+{
+    struct exchange *exchange = target_conn_of(conn)->exchange;
+
+    if (exchange->wait_until_ns != 0)
+        queue_wake(exchange->worker);
+    if (h2_target_may_begin(exchange->server))
+        send_request(exchange);
+    else
+        move_h2(exchange);
+}
+
+static const struct conn_state target_connecting_h2 = {
+    .name = "target connecting, http2",
+    .ops = &h2_target_ops,
+    .on_readable = idle_ignore, /* nothing comes before the connection has begun */
+    .on_writable = connected_h2,
+    .on_timeout = connect_timeout,
+    .on_error = connect_failed,
+};
+
+static void try_next(struct exchange *exchange, const struct target *avoid, int status)
+{
     while (exchange->attempts < EXCHANGE_MAX_ATTEMPTS) {
         exchange->attempts++;
-        struct target *target = view_pick(exchange->view, exchange->upstream, avoid, now_ns);
-        if (target == NULL) {
-            exchange_fail(exchange, 503);
+        struct target *target = pick(exchange, avoid);
+        if (target == NULL || !take(exchange, target)) {
+            await_target(exchange, 503);
             return;
         }
-        exchange->target = target;
-        exchange->target_text = target->address_text;
-        target_take(target);
         if (engage(exchange))
             return;
-        target_eject(target, now_ns);
+        note_connect_failure(exchange);
         proxy_release(exchange, false);
         avoid = target;
     }
     count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
-    exchange_fail(exchange, status);
+    await_target(exchange, status);
 }
 
 void proxy_start(struct exchange *exchange)
 {
+    retry_budget_add(&exchange->worker->retry_budget, loop_now_ns(exchange->worker->loop));
     try_next(exchange, NULL, 502);
+}
+
+void proxy_resume(struct exchange *exchange)
+{
+    exchange->attempts = EXCHANGE_MAX_ATTEMPTS - 1; /* one more; it comes back to the queue */
+    (void)use_newest_view(exchange);
+    try_next(exchange, NULL, exchange->wait_status);
 }
 
 void proxy_retry(struct exchange *exchange, int status)
 {
+    struct worker *worker = exchange->worker;
     struct target_conn *server = exchange->server;
     const struct target *target = exchange->target;
     bool was_reused = server != NULL && server->reused;
@@ -307,8 +541,37 @@ void proxy_retry(struct exchange *exchange, int status)
         exchange->fresh_only = true;
     }
     proxy_release(exchange, false);
-    count_add(exchange->worker, COUNT_RETRIES, 1);
+    if (exchange->attempts < EXCHANGE_MAX_ATTEMPTS) {
+        if (!retry_budget_take(&worker->retry_budget, loop_now_ns(worker->loop))) {
+            count_add(worker, COUNT_RETRIES_DENIED, 1);
+            await_target(exchange, status);
+            return;
+        }
+        count_add(worker, COUNT_RETRIES, 1);
+        meter_note(exchange, METER_RETRIES, 1);
+    }
     try_next(exchange, was_reused ? NULL : target, status);
+}
+
+static bool has_targets(const struct view *view, uint32_t upstream)
+{
+    return view->table->upstreams[upstream].target_count > 0;
+}
+
+bool proxy_ask_again(struct exchange *exchange)
+{
+    uint32_t other = exchange->route->fallback_upstream;
+
+    if (exchange->asked_again || (exchange->method != HTTP_GET && exchange->method != HTTP_HEAD) ||
+        !exchange->request.done || exchange->later != NULL || !has_targets(exchange->view, other))
+        return false;
+    proxy_release(exchange, false); /* the rest of the 404 is not read */
+    exchange->asked_again = true;
+    exchange->upstream = other;
+    exchange->pick = (struct pick){.takes_draining = true};
+    exchange->attempts = 0;
+    try_next(exchange, NULL, 404);
+    return true;
 }
 
 /* The target does not read on: it may have answered before it closed. */
@@ -338,10 +601,15 @@ static bool forward(struct exchange *exchange, char *bytes, size_t len, size_t *
         return false;
     }
     int count = body_frame(&exchange->request, data, line, iov);
-    if (!conn_write(&exchange->server->conn, iov, count)) {
+    struct conn *server = &exchange->server->conn;
+    if (!conn_write(server, iov, count)) {
         abandon_body(exchange);
         return false;
     }
+    if (exchange->request.done && is_stream(exchange->server))
+        conn_shutdown_write(server);
+    if (exchange->is_streamed)
+        conn_set_timeout(server, exchange_pause_ms(exchange));
     return true;
 }
 
@@ -373,8 +641,10 @@ static bool forward_read(struct exchange *exchange)
 
     conn->input_waits = false;
     ssize_t n = conn_read(conn, worker->scratch, limit);
-    if (n == CONN_AGAIN)
+    if (n == CONN_AGAIN) {
+        limits_body_awaited(exchange);
         return false;
+    }
     if (n == CONN_EOF && exchange->request.framing == HTTP_UNTIL_CLOSE) {
         exchange->request.done = true;
         exchange->request.trailers_out = exchange->ops->read_trailers(exchange);
@@ -383,11 +653,18 @@ static bool forward_read(struct exchange *exchange)
         return false;
     }
     conn->input_waits = !conn->drained;
-    conn_set_timeout(conn, exchange->route->body_timeout_ms);
+    conn_set_timeout(conn, exchange_pause_ms(exchange));
     if (!forward(exchange, worker->scratch, (size_t)n, &used))
         return false;
+    if (!exchange->request.done && !exchange->is_streamed && !limits_body_came(exchange)) {
+        exchange->keep_alive = false;
+        exchange_fail(exchange, 408);
+        return false;
+    }
     if (used < (size_t)n)
         spill_add(&worker->spills, &conn->in, worker->scratch + used, (size_t)n - used);
+    if (!conn->input_waits)
+        limits_body_awaited(exchange);
     return conn->input_waits;
 }
 
@@ -399,7 +676,7 @@ void proxy_pump_request(struct exchange *exchange)
     int turn = 0;
 
     if (exchange->server == NULL || exchange->server->conn.state == &target_connecting ||
-        exchange->request_abandoned)
+        exchange->server->conn.state == &target_connecting_h2 || exchange->request_abandoned)
         return;
     server = &exchange->server->conn;
     while (server->out == NULL) {

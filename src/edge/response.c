@@ -2,8 +2,12 @@
 #include "base/base.h"
 
 #include "base/err.h"
+#include "edge/cache.h"
+#include "edge/crash.h"
 #include "edge/exchange.h"
+#include "edge/h2_target.h"
 #include "edge/head.h"
+#include "edge/rules.h"
 #include "edge/worker.h"
 
 enum {
@@ -15,6 +19,18 @@ enum {
 static_assert(EDGE_RESPONSE_HEAD_BYTES + TABLE_MAX_VALUE_BYTES + 1024 + JOIN_BYTES <
                   WORKER_HEAD_BYTES,
               "head and body fit");
+
+static const struct conn_state response_relaying_h2;
+
+static bool is_waiting(const struct conn *conn)
+{
+    return conn->state == &response_waiting || conn->state == &response_waiting_h2;
+}
+
+static bool is_stream(const struct exchange *exchange)
+{
+    return exchange->server->conn.state->ops != NULL;
+}
 
 static struct exchange *exchange_of(struct conn *conn)
 {
@@ -28,7 +44,9 @@ static void lost_before_head(struct exchange *exchange)
         proxy_retry(exchange, 502);
         return;
     }
-    count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
+    proxy_blame(exchange);
+    if (exchange->reset_code != 0 && exchange->ops->is_http2)
+        exchange->status = 502; /* as the target did: a reset says more than a page */
     exchange_fail(exchange, 502);
 }
 
@@ -42,11 +60,12 @@ static void waiting_timeout(struct conn *conn)
 {
     struct exchange *exchange = exchange_of(conn);
 
-    if (!exchange->request.done && conn->out == NULL) {
+    if (!exchange->request.done && conn->out == NULL && !exchange->is_streamed) {
         conn_set_timeout(conn, exchange->route->response_timeout_ms);
         return;
     }
     count_add(exchange->worker, COUNT_TIMEOUTS, 1);
+    proxy_blame(exchange);
     exchange_fail(exchange, 504);
 }
 
@@ -57,9 +76,14 @@ static void plan_body(struct exchange *exchange, const struct http1_head *head)
 {
     bool counted = head->framing == HTTP_LENGTH || head->framing == HTTP_NO_BODY;
 
-    body_init(&exchange->response, head, !counted && exchange->minor_version == 1);
+    bool frames = exchange->rules != NULL && exchange->rules->frames; /* the outlet does */
+    body_init(&exchange->response, head, !counted && exchange->minor_version == 1 && !frames);
     if (!counted && exchange->minor_version == 0)
         exchange->keep_alive = false;
+    if (is_stream(exchange) && head->framing == HTTP_LENGTH) {
+        exchange->response.framing = HTTP_UNTIL_CLOSE; /* the library holds the target to it */
+        exchange->response.done = false;
+    }
     if (!exchange->request.done || exchange->worker->stopping)
         exchange->keep_alive = false;
     /* A body in answer to HEAD, against the rules, would be taken for the next answer. */
@@ -74,6 +98,18 @@ static void keep_trailers(struct exchange *exchange)
 
     if (exchange->ops->write_trailers != NULL)
         spill_add(&exchange->worker->spills, &exchange->trailers, piece.ptr, piece.len);
+}
+
+/* The stream of a target has ended, perhaps with trailers. */
+static void end_stream(struct exchange *exchange)
+{
+    struct spill *trailers = h2_target_take_trailers(exchange->server);
+
+    exchange->response.done = true;
+    if (exchange->ops->write_trailers != NULL)
+        exchange->trailers = trailers;
+    else
+        spill_free(&exchange->worker->spills, trailers);
 }
 
 /* False: the exchange is over. */
@@ -91,6 +127,8 @@ static bool relay(struct exchange *exchange, char *bytes, size_t len, struct str
     }
     if (used < len)
         exchange->server_keep_alive = false; /* more than a response: not to be trusted */
+    if (exchange->cache != NULL)
+        cache_keep(exchange, data);
     if (head.len > 0) {
         iov[count].iov_base = exchange->worker->head_bytes;
         iov[count++].iov_len = head.len;
@@ -140,6 +178,7 @@ static void start_tunnel(struct exchange *exchange, char *rest, size_t rest_len)
     struct iovec iov[2] = {{worker->head_bytes, head_write_response(exchange)}, {rest, rest_len}};
 
     exchange->status = 101;
+    exchange->first_byte_ns = loop_now_ns(worker->loop);
     exchange->is_tunnel = true;
     exchange->sent_bytes += rest_len;
     if (exchange_write_head(exchange, iov[0].iov_len, iov, rest_len > 0 ? 2 : 1, false))
@@ -163,10 +202,17 @@ static bool begin_response(struct exchange *exchange, char *bytes, size_t len)
 {
     const struct http1_head *head = &exchange->worker->head;
 
+    if (exchange->cache != NULL &&
+        !cache_on_response(exchange, head->keep_alive && len == head->head_bytes))
+        return false;
     plan_body(exchange, head);
     exchange->status = head->status;
-    conn_set_state(&exchange->server->conn, &response_relaying);
-    conn_set_timeout(&exchange->server->conn, exchange->route->body_timeout_ms);
+    exchange->first_byte_ns = loop_now_ns(exchange->worker->loop);
+    conn_set_state(&exchange->server->conn,
+                   is_stream(exchange) ? &response_relaying_h2 : &response_relaying);
+    conn_set_timeout(&exchange->server->conn, exchange_pause_ms(exchange));
+    if (is_stream(exchange) && len == head->head_bytes && h2_target_is_over(exchange->server))
+        end_stream(exchange);
     struct str text = str_from(exchange->worker->head_bytes, head_write_response(exchange));
     return relay(exchange, bytes + head->head_bytes, len - head->head_bytes, text);
 }
@@ -186,7 +232,7 @@ static bool read_head(struct exchange *exchange, char *bytes, size_t len)
         }
         if (result != HTTP1_DONE || head->head_bytes > EDGE_RESPONSE_HEAD_BYTES ||
             (head->status == 101 && (!exchange->upgrade || head->upgrade_protocol.len == 0))) {
-            count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
+            proxy_blame(exchange);
             exchange_fail(exchange, 502);
             return false;
         }
@@ -194,6 +240,9 @@ static bool read_head(struct exchange *exchange, char *bytes, size_t len)
             start_tunnel(exchange, bytes + head->head_bytes, len - head->head_bytes);
             return false;
         }
+        if (head->status == 404 && exchange->route->fallback_upstream != UINT32_MAX &&
+            proxy_ask_again(exchange))
+            return false;
         if (head->status >= 200)
             return begin_response(exchange, bytes, len);
         if (!pass_interim(exchange))
@@ -222,8 +271,9 @@ static void waiting_readable(struct conn *conn)
 {
     struct worker *worker = conn->worker;
 
-    while (conn->state == &response_waiting) {
+    while (is_waiting(conn)) {
         struct exchange *exchange = exchange_of(conn); /* may be the next one after a round */
+        crash_route = exchange->route;
         ssize_t n = conn_read(conn, worker->scratch, WORKER_SCRATCH_BYTES);
         if (n == CONN_AGAIN)
             return;
@@ -254,14 +304,25 @@ const struct conn_state response_waiting = {
     .on_error = waiting_error,
 };
 
+const struct conn_state response_waiting_h2 = {
+    .name = "waiting for a response, http2",
+    .ops = &h2_target_ops,
+    .on_readable = waiting_readable,
+    .on_writable = waiting_writable,
+    .on_timeout = waiting_timeout,
+    .on_error = waiting_error,
+};
+
 /* The end of the connection is the end of the body only where nothing else marks it. */
 static void relay_end(struct exchange *exchange, bool broken)
 {
     if (broken || exchange->response.framing != HTTP_UNTIL_CLOSE) {
-        count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
+        proxy_blame(exchange);
         exchange_fail(exchange, 502);
         return;
     }
+    if (is_stream(exchange))
+        end_stream(exchange);
     exchange->response.done = true;
     (void)relay(exchange, NULL, 0, (struct str){0});
 }
@@ -271,7 +332,9 @@ void response_resume(struct exchange *exchange)
     struct worker *worker = exchange->worker;
     struct conn *conn = &exchange->server->conn, *client = exchange->side;
 
-    if (conn->state != &response_relaying)
+    if (conn->state != &response_relaying && conn->state != &response_relaying_h2)
+        return;
+    if ((exchange->pipe_out != NULL || response_may_splice(exchange)) && response_splice(exchange))
         return;
     for (int turn = 0; client->out == NULL; turn++) {
         if (turn == READS_PER_TURN) {
@@ -286,7 +349,7 @@ void response_resume(struct exchange *exchange)
             relay_end(exchange, n == CONN_BROKEN);
             return;
         }
-        conn_set_timeout(conn, exchange->route->body_timeout_ms);
+        conn_set_timeout(conn, exchange_pause_ms(exchange));
         bool drained = conn->drained;
         if (!relay(exchange, worker->scratch, (size_t)n, (struct str){0}) || drained)
             return;
@@ -296,6 +359,7 @@ void response_resume(struct exchange *exchange)
 
 static void relaying_readable(struct conn *conn)
 {
+    crash_route = exchange_of(conn)->route;
     response_resume(exchange_of(conn));
 }
 
@@ -303,11 +367,13 @@ static void relaying_timeout(struct conn *conn)
 {
     struct exchange *exchange = exchange_of(conn);
 
-    if (exchange->side->out != NULL) { /* the client is slow, and has a timeout of its own */
-        conn_set_timeout(conn, exchange->route->body_timeout_ms);
+    if (exchange->side->out != NULL ||
+        exchange->pipe_out != NULL) { /* the client is slow, and has a timeout of its own */
+        conn_set_timeout(conn, exchange_pause_ms(exchange));
         return;
     }
     count_add(exchange->worker, COUNT_TIMEOUTS, 1);
+    proxy_blame(exchange);
     exchange_fail(exchange, 504);
 }
 
@@ -318,6 +384,15 @@ static void relaying_error(struct conn *conn)
 
 const struct conn_state response_relaying = {
     .name = "relaying a response",
+    .on_readable = relaying_readable,
+    .on_writable = waiting_writable,
+    .on_timeout = relaying_timeout,
+    .on_error = relaying_error,
+};
+
+static const struct conn_state response_relaying_h2 = {
+    .name = "relaying a response, http2",
+    .ops = &h2_target_ops,
     .on_readable = relaying_readable,
     .on_writable = waiting_writable,
     .on_timeout = relaying_timeout,

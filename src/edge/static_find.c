@@ -54,13 +54,13 @@ static bool is_compressible(const char *mime_type)
     return false;
 }
 
-static bool open_variant(int folder, struct static_file *file, const char *suffix)
+static bool open_variant(int folder, const char *name, struct static_file *file, const char *suffix)
 {
-    char name[STATIC_NAME_BYTES + SUFFIX_BYTES];
+    char whole[STATIC_NAME_BYTES + SUFFIX_BYTES];
     struct stat status;
 
-    (void)snprintf(name, sizeof name, "%s%s", file->name + 1, suffix);
-    int fd = open_beneath(folder, name);
+    (void)snprintf(whole, sizeof whole, "%s%s", name + 1, suffix);
+    int fd = open_beneath(folder, whole);
     if (!is_regular(fd, &status)) {
         fd_close(fd);
         return false;
@@ -72,7 +72,8 @@ static bool open_variant(int folder, struct static_file *file, const char *suffi
 }
 
 /* Tries the codings in the client's order until one is there. */
-static void pick_variant(int folder, struct str accepted, struct static_file *file)
+static void pick_variant(int folder, const char *name, struct str accepted,
+                         struct static_file *file)
 {
     unsigned left = 1U << HTTP_CODING_IDENTITY;
 
@@ -83,7 +84,8 @@ static void pick_variant(int folder, struct str accepted, struct static_file *fi
         if (coding == HTTP_CODING_IDENTITY)
             return;
         for (size_t i = 0; i < ARRAY_LEN(variants); i++)
-            if (variants[i].coding == coding && open_variant(folder, file, variants[i].suffix)) {
+            if (variants[i].coding == coding &&
+                open_variant(folder, name, file, variants[i].suffix)) {
                 file->coding = coding;
                 return;
             }
@@ -91,17 +93,36 @@ static void pick_variant(int folder, struct str accepted, struct static_file *fi
     }
 }
 
-static int open_file(int folder, struct str path, struct static_file *file)
+/* The first of <index> in the folder whose name is the first <len> bytes of <name>. */
+static bool open_index(int folder, const struct str *index, size_t count, size_t len, char *name,
+                       struct static_file *file)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (len + index[i].len >= STATIC_NAME_BYTES)
+            continue;
+        memcpy(name + len, index[i].ptr, index[i].len);
+        name[len + index[i].len] = '\0';
+        file->fd = open_beneath(folder, name + 1);
+        if (is_regular(file->fd, &file->status))
+            return true;
+        fd_close(file->fd);
+        file->fd = -1;
+    }
+    return false;
+}
+
+static int open_file(int folder, struct str path, const struct str *index, size_t index_count,
+                     char name[STATIC_NAME_BYTES], struct static_file *file)
 {
     size_t len;
 
     if (path.len + sizeof "index.html" > STATIC_NAME_BYTES)
         return 414;
-    if (!http_path_decode(path, file->name, &len) || strstr(file->name, "/.") != NULL)
+    if (!http_path_decode(path, name, &len) || strstr(name, "/.") != NULL)
         return 404;
-    if (file->name[len - 1] == '/')
-        memcpy(file->name + len, "index.html", sizeof "index.html");
-    file->fd = open_beneath(folder, file->name + 1);
+    if (name[len - 1] == '/')
+        return open_index(folder, index, index_count, len, name, file) ? 200 : 404;
+    file->fd = open_beneath(folder, name + 1);
     if (is_regular(file->fd, &file->status))
         return 200;
     bool is_folder = file->fd >= 0 && S_ISDIR(file->status.st_mode);
@@ -112,15 +133,25 @@ static int open_file(int folder, struct str path, struct static_file *file)
 
 int static_find(int folder, struct str path, struct str accepted, struct static_file *ret)
 {
-    int status = open_file(folder, path, ret);
+    static const struct str index = {"index.html", 10};
+
+    return static_find_index(folder, path, accepted, &index, 1, ret);
+}
+
+int static_find_index(int folder, struct str path, struct str accepted, const struct str *index,
+                      size_t index_count, struct static_file *ret)
+{
+    char name[STATIC_NAME_BYTES] __attribute__((uninitialized)); /* 2 KiB of zeroes cost more */
+    int status = open_file(folder, path, index, index_count, name, ret);
 
     if (status != 200)
         return status;
+    ret->is_fallback = false;
     ret->coding = HTTP_CODING_IDENTITY;
-    ret->mime_type = http_mime_type(str_of(ret->name));
+    ret->mime_type = http_mime_type(str_of(name));
     ret->varies = is_compressible(ret->mime_type);
     if (ret->varies && accepted.len > 0)
-        pick_variant(folder, accepted, ret);
+        pick_variant(folder, name, accepted, ret);
     (void)snprintf(ret->tag, sizeof ret->tag, "\"%lx%08lx-%lx\"",
                    (unsigned long)ret->status.st_mtim.tv_sec,
                    (unsigned long)ret->status.st_mtim.tv_nsec, (unsigned long)ret->status.st_size);

@@ -6,11 +6,13 @@
  * the table it began with; the last user frees it.
  *
  *     {"generation": 7,
+ *      "ticket_keys": ["hexadecimal"],   of TLS sessions, the newest first
  *      "listeners": [{"id": 1, "kind": "http" | "https" | "tcp", "system": "eshop", "port": 8080,
  *                     "https_port": 8443,             kind http: everything is redirected there
  *                     "upstream": 0}],                kind tcp
  *      "certificates": [{"names": ["eshop.localhost", "*.eshop.localhost"],
- *                        "certificate": PEM, "key": PEM}],
+ *                        "certificate": PEM, "key": PEM,
+ *                        "ocsp": base64, "client_ca": PEM}],         both as in tls/tls.h
  *      "upstreams": [{"name": "eshop/backend", "targets": [
  *                     {"id": "a1", "address": "10.213.0.5:8000", "weight": 1, "draining":
  * false}]}], "routes": [{"system": "eshop", "host": "eshop.localhost" | "*.eshop.localhost" | null
@@ -20,6 +22,11 @@
  * "max-age=60", "hsts": true, "security_headers": true, "body_limit_bytes": 104857600,
  * "connect_timeout_ms": 5000, "response_timeout_ms": 60000, "body_timeout_ms": 60000,
  *                  "tunnel_timeout_ms": 3600000}]}
+ *
+ * More of upstreams and targets: balance.h. A route has "meter": 7 (meter.h), and
+ * "fallback_upstream": an upstream that is asked what the other one answers by 404 to GET or HEAD.
+ *
+ * What is kept of answers, "cache" of a route and "cache_bytes" of all: cache.h.
  *
  * A redirect goes to that location whatever the path of the request.
  * exact to the least; within one the longest path wins.
@@ -54,8 +61,9 @@ struct table_listener {
     enum listener_kind kind;
     struct str system;
     uint16_t port;
-    uint16_t https_port; /* 0: no redirect */
-    uint32_t upstream;   /* kind tcp */
+    uint16_t https_port;                  /* 0: no redirect */
+    uint32_t upstream;                    /* kind tcp */
+    const struct listener_limits *limits; /* NULL: none */
 };
 
 struct table_target {
@@ -63,16 +71,22 @@ struct table_target {
     struct str address_text;
     union socket_address address;
     uint32_t weight;
+    uint32_t release;    /* 0: unknown */
+    uint32_t meter;      /* meter.h; 0: none, here and in routes */
+    struct share *share; /* with a limit: share.h */
     bool draining;
 };
 
 struct upstream_balance;
+struct listener_limits;
 struct route_limits;
 struct route_rules;
 struct route_cache;
 
 struct table_upstream {
     struct str name;
+    bool is_h2;         /* "protocol": "h2c"; "http" is the default: h2_target.h */
+    uint8_t send_proxy; /* version of the PROXY protocol that targets are told; 0: none */
     const struct upstream_balance *balance; /* NULL: the least busy, no split */
     uint32_t first_target;                  /* in table.targets */
     uint32_t target_count;
@@ -99,6 +113,8 @@ struct route {
     uint32_t response_timeout_ms;
     uint32_t body_timeout_ms;
     uint32_t tunnel_timeout_ms;
+    uint32_t meter;
+    uint32_t fallback_upstream; /* is asked what <upstream> does not know; UINT32_MAX: none */
     const struct route_limits *limits; /* NULL: none, as the two below */
     const struct route_rules *rules;
     const struct route_cache *cache;
@@ -125,9 +141,12 @@ struct table {
     size_t target_count;
     struct route *routes;
     size_t route_count;
-    struct map groups; /* host -> struct route_group of the arena */
+    unsigned char sign_key[32]; /* of cookies */
+    struct map groups;          /* host -> struct route_group of the arena */
     struct route_group *any_host;
     bool has_wild_hosts;
+    uint64_t cache_bytes; /* for what the routes keep of answers; 0: none does (cache.h) */
+    bool has_caches;
     struct tls_context *tls; /* NULL: no certificates */
     int *fds;                /* folders of static files, owned */
     size_t fd_count;

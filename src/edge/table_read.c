@@ -2,6 +2,10 @@
 #include "base/base.h"
 
 #include "base/err.h"
+#include "edge/balance.h"
+#include "edge/cache.h"
+#include "edge/limits.h"
+#include "edge/meter.h"
 #include "edge/route.h"
 #include "edge/table.h"
 #include "edge/table_reader.h"
@@ -11,6 +15,7 @@
 #include "json/json.h"
 
 enum {
+    DEFAULT_CACHE_BYTES = 64 * 1024 * 1024,
     DEFAULT_BODY_LIMIT_BYTES = 100 * 1024 * 1024,
     DEFAULT_CONNECT_MS = 5000,
     DEFAULT_RESPONSE_MS = 60000,
@@ -58,7 +63,7 @@ static bool read_listener(struct reader *reader, const json_t *item, size_t i)
         !reader_number(reader, item, "port", 65535, 0, &port) ||
         !reader_number(reader, item, "https_port", 65535, 0, &https_port) ||
         !reader_text(reader, item, "system", TABLE_MAX_NAME_BYTES, &ret->system) ||
-        !read_kind(reader, item, ret))
+        !read_kind(reader, item, ret) || !table_read_listener_limits(reader, item, ret))
         return false;
     if (table_find_listener(table, (uint32_t)id) != NULL)
         return err_set(reader->err, ERR_INVALID, "id %lu is there twice", (unsigned long)id);
@@ -93,20 +98,35 @@ static bool read_target(struct reader *reader, const json_t *item, size_t i)
 {
     struct table *table = reader->table;
     struct table_target *target = &table->targets[table->target_count];
-    uint64_t weight;
+    uint64_t weight, release;
 
     (void)i;
     if (!reader_need_text(reader, item, "id", TABLE_MAX_NAME_BYTES, &target->id) ||
         !reader_need_text(reader, item, "address", TABLE_MAX_NAME_BYTES, &target->address_text) ||
         !read_address(target->address_text, &target->address, reader->err) ||
-        !reader_number(reader, item, "weight", TABLE_MAX_WEIGHT, 1, &weight))
+        !reader_number(reader, item, "weight", TABLE_MAX_WEIGHT, 1, &weight) ||
+        !reader_number(reader, item, "release", UINT32_MAX, 0, &release))
         return false;
     if (weight == 0)
         return err_set(reader->err, ERR_INVALID, "'weight' is 0; use 'draining'");
     target->weight = (uint32_t)weight;
+    target->release = (uint32_t)release;
     target->draining = json_find_bool(item, "draining", false);
     table->target_count++;
     return true;
+}
+
+/* The header of the PROXY protocol names one client, and a connection of HTTP/2 has many. */
+static bool read_protocol(struct reader *reader, const json_t *item, struct table_upstream *ret)
+{
+    const char *text = json_find_text(item, "protocol", "http");
+
+    ret->is_h2 = strcmp(text, "h2c") == 0;
+    if (!ret->is_h2 && strcmp(text, "http") != 0)
+        return err_set(reader->err, ERR_INVALID, "unknown protocol '%.40s', expected http or h2c",
+                       text);
+    return !ret->is_h2 || ret->send_proxy == 0 ||
+           err_set(reader->err, ERR_INVALID, "'send_proxy' cannot be with protocol h2c");
 }
 
 static bool read_upstream(struct reader *reader, const json_t *item, size_t i)
@@ -117,11 +137,12 @@ static bool read_upstream(struct reader *reader, const json_t *item, size_t i)
 
     upstream->first_target = (uint32_t)table->target_count;
     if (!reader_need_text(reader, item, "name", TABLE_MAX_NAME_BYTES, &upstream->name) ||
+        !table_read_send_proxy(reader, item, upstream) || !read_protocol(reader, item, upstream) ||
         !reader_items(reader, item, "targets", left, read_target))
         return false;
     upstream->target_count = (uint32_t)table->target_count - upstream->first_target;
     table->upstream_count = i + 1;
-    return true;
+    return table_read_balance(reader, item, upstream);
 }
 
 static bool read_certificate(struct reader *reader, const json_t *item, size_t i)
@@ -146,8 +167,15 @@ static bool read_certificate(struct reader *reader, const json_t *item, size_t i
     }
     if (reader->table->tls == NULL && (reader->table->tls = tls_context_new(reader->err)) == NULL)
         return false;
-    return tls_context_add(reader->table->tls, names, count, str_of(chain), str_of(key),
-                           reader->err);
+    return tls_context_add(
+        reader->table->tls,
+        &(struct tls_certificate){.names = names,
+                                  .name_count = count,
+                                  .chain = str_of(chain),
+                                  .key = str_of(key),
+                                  .ocsp = str_of(json_find_text(item, "ocsp", NULL)),
+                                  .client_ca = str_of(json_find_text(item, "client_ca", NULL))},
+        reader->err);
 }
 
 static bool read_route_listeners(struct reader *reader, const json_t *item, struct route *route)
@@ -202,11 +230,38 @@ static bool read_action(struct reader *reader, const json_t *item, struct route 
            err_set(reader->err, ERR_INVALID, "status %lu is not a redirect", (unsigned long)number);
 }
 
+static bool read_fallback(struct reader *reader, const json_t *item, struct route *route)
+{
+    uint64_t number;
+
+    route->fallback_upstream = UINT32_MAX;
+    if (json_object_get(item, "fallback_upstream") == NULL)
+        return true;
+    if (!json_get_u64(item, "fallback_upstream", UINT32_MAX, &number, reader->err))
+        return false;
+    if (number >= reader->table->upstream_count)
+        return err_set(reader->err, ERR_INVALID, "fallback_upstream %lu does not exist",
+                       (unsigned long)number);
+    route->fallback_upstream = (uint32_t)number;
+    return true;
+}
+
+static bool read_meter(struct reader *reader, const json_t *item, struct route *route)
+{
+    uint64_t number;
+
+    if (!reader_number(reader, item, "meter", METER_SLOTS - 1, 0, &number))
+        return false;
+    route->meter = (uint32_t)number;
+    return true;
+}
+
 static bool read_route_settings(struct reader *reader, const json_t *item, struct route *route)
 {
     route->hsts = json_find_bool(item, "hsts", false);
     route->security_headers = json_find_bool(item, "security_headers", false);
-    return reader_text(reader, item, "cache_control", TABLE_MAX_VALUE_BYTES,
+    return read_fallback(reader, item, route) && read_meter(reader, item, route) &&
+           reader_text(reader, item, "cache_control", TABLE_MAX_VALUE_BYTES,
                        &route->cache_control) &&
            reader_number(reader, item, "body_limit_bytes", INT64_MAX, DEFAULT_BODY_LIMIT_BYTES,
                          &route->body_limit_bytes) &&
@@ -255,7 +310,9 @@ static bool read_route(struct reader *reader, const json_t *item, size_t i)
         !reader_text(reader, item, "host", TABLE_MAX_NAME_BYTES, &route->host) ||
         !reader_need_text(reader, item, "path", TABLE_MAX_PATH_BYTES, &route->path) ||
         !normalize_place(reader, route) || !read_route_listeners(reader, item, route) ||
-        !read_action(reader, item, route) || !read_route_settings(reader, item, route))
+        !read_action(reader, item, route) || !read_route_settings(reader, item, route) ||
+        !table_read_limits(reader, item, route) || !table_read_rules(reader, item, route) ||
+        !table_read_cache(reader, item, route))
         return false;
     table->route_count = i + 1;
     return true;
@@ -286,6 +343,9 @@ static bool read_table(struct reader *reader, const json_t *root)
         return err_set(reader->err, ERR_INVALID, "the table is not an object");
     make_room(table, root);
     return json_get_u64(root, "generation", INT64_MAX, &table->generation, reader->err) &&
+           reader_number(reader, root, "cache_bytes", INT64_MAX, DEFAULT_CACHE_BYTES,
+                         &table->cache_bytes) &&
+           table_read_sign_key(reader, root) &&
            reader_items(reader, root, "certificates", TLS_MAX_CERTIFICATES, read_certificate) &&
            reader_items(reader, root, "upstreams", TABLE_MAX_UPSTREAMS, read_upstream) &&
            reader_items(reader, root, "listeners", TABLE_MAX_LISTENERS, read_listener) &&
@@ -302,8 +362,10 @@ bool table_read(struct str json, const int *fds, size_t fd_count, struct table *
     AUTO(table_unref) struct table *table = NEW(struct table);
     table->refs = 1;
     struct reader reader = {.table = table, .fds = fds, .fd_count = fd_count, .err = err};
-    if (!read_table(&reader, root))
+    if (!read_table(&reader, root) || !table_read_ticket_keys(&reader, root))
         return false;
+    if (!table->has_caches)
+        table->cache_bytes = 0;
     route_index(table);
     if (fd_count > 0) {
         table->fds = ARENA_ARRAY(&table->arena, int, fd_count);

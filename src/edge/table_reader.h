@@ -38,3 +38,6 @@ MUST_CHECK bool reader_number(struct reader *reader, const json_t *item, const c
 /* Milliseconds, 1 to a day. */
 MUST_CHECK bool reader_ms(struct reader *reader, const json_t *item, const char *key,
                           uint32_t otherwise, uint32_t *ret);
+
+/* table_rules.c: route->rules. */
+MUST_CHECK bool table_read_rules(struct reader *reader, const json_t *item, struct route *route);

@@ -2,8 +2,11 @@
 #include "base/base.h"
 
 #include "base/clock.h"
+#include "edge/balance.h"
+#include "edge/h2_target.h"
 #include "edge/target.h"
 #include "edge/worker.h"
+#include "tls/mac.h"
 
 static struct str copy_str(struct str text)
 {
@@ -26,10 +29,14 @@ static struct target *target_new(struct worker *worker, const struct table_targe
     struct target *target = NEW(struct target);
 
     list_init(&target->idle);
+    list_init(&target->sessions);
     list_push(&worker->targets, &target->link);
     target->address = from->address;
     target->address_text = copy_str(from->address_text);
     target->id = copy_str(from->id);
+    target->hash = balance_hash(target->id);
+    if (worker->view != NULL)
+        target->born_ns = loop_now_ns(worker->loop);
     return target;
 }
 
@@ -48,6 +55,7 @@ static void target_free_unused(struct target *target)
     if (target->views > 0 || target->active > 0)
         return;
     close_idle(target);
+    h2_target_close_all(target);
     list_remove(&target->link);
     free_str(target->id);
     free_str(target->address_text);
@@ -75,9 +83,42 @@ void target_release(struct worker *worker, struct target *target)
     target_free_unused(target);
 }
 
-void target_eject(struct target *target, uint64_t now_ns)
+void target_eject(struct target *target, const struct upstream_balance *balance, uint64_t now_ns)
 {
-    target->ejected_until_ns = now_ns + TARGET_EJECT_MS * NS_PER_MS;
+    uint64_t base_ms =
+        balance != NULL && balance->max_fails != 0 ? balance->fail_timeout_ms : TARGET_EJECT_MS;
+    bool grows = balance != NULL && balance->max_fails != 0;
+    uint64_t ms = grows ? base_ms << MIN(target->ejections, 16) : base_ms;
+
+    target->ejected_until_ns = now_ns + MIN(ms, (uint64_t)TARGET_EJECT_MAX_MS) * NS_PER_MS;
+    if (target->ejections < UINT8_MAX)
+        target->ejections++;
+    target->fails = 0;
+    target->on_trial = false;
+}
+
+bool target_note_failure(struct target *target, const struct upstream_balance *balance,
+                         uint64_t now_ns)
+{
+    bool was_on_trial = target->on_trial;
+
+    if (balance == NULL || balance->max_fails == 0)
+        return false;
+    target->fails++;
+    if (target->fails < balance->max_fails && !was_on_trial)
+        return false;
+    target_eject(target, balance, now_ns);
+    return true;
+}
+
+void target_note_success(struct target *target, uint64_t now_ns)
+{
+    target->fails = 0;
+    if (!target->on_trial)
+        return;
+    target->on_trial = false;
+    target->ejections = 0;
+    target->born_ns = now_ns; /* what has just recovered is not run over */
 }
 
 static bool same_target(const struct target *target, const struct table_target *wanted)
@@ -121,9 +162,30 @@ static void join_targets(struct worker *worker, struct view *view)
         view->targets[i] = target;
         target->views++;
         target->weight = wanted->weight;
-        target->draining = wanted->draining;
-        target->unreported = wanted->draining;
+        bool again = target->generation == table->generation; /* of another upstream too */
+        target->draining = wanted->draining || (again && target->draining);
+        target->unreported = target->draining;
         target->generation = table->generation;
+    }
+}
+
+/* What only some ways of balancing need. */
+static void prepare_balance(struct view *view)
+{
+    const struct table *table = view->table;
+
+    for (size_t u = 0; u < table->upstream_count; u++) {
+        const struct table_upstream *upstream = &table->upstreams[u];
+        if (upstream->balance == NULL)
+            continue;
+        if (upstream->balance->kind == BALANCE_ROUND_ROBIN && view->turns == NULL)
+            view->turns = mem_new(table->target_count * sizeof *view->turns + 1);
+        for (uint32_t i = 0; upstream->balance->sticky_cookie.len > 0 && i < upstream->target_count;
+             i++) {
+            struct target *target = view->targets[upstream->first_target + i];
+            if (target->token == 0)
+                target->token = mac_sign_u64(table->sign_key, SIGN_KEY_LEN, target->id) | 1;
+        }
     }
 }
 
@@ -131,22 +193,27 @@ struct view *view_new(struct worker *worker, struct table *table)
 {
     struct view *view = NEW(struct view), *former = worker->view;
 
+    view->worker = worker;
     view->table = table;
     view->users = 1;
     LIST_FOR_EACH (link, &worker->targets)
         CONTAINER_OF(link, struct target, link)->generation = 0;
     join_targets(worker, view);
+    prepare_balance(view);
     worker->view = view;
     LIST_FOR_EACH (link, &worker->targets) {
         struct target *target = CONTAINER_OF(link, struct target, link);
         if (target->generation == 0 && !target->draining)
             target->draining = target->unreported = true; /* gone from the table */
-        if (target->draining)
+        if (target->draining) {
             close_idle(target);
+            h2_target_retire(target);
+        }
         report_idle(worker, target);
     }
     if (former != NULL)
         view_unref(worker, former);
+    queue_wake(worker);
     return view;
 }
 
@@ -161,34 +228,6 @@ void view_unref(struct worker *worker, struct view *view)
     }
     table_unref(view->table);
     free(view->targets);
+    free(view->turns);
     free(view);
-}
-
-/* a is less busy than b for its weight */
-static bool less_busy(const struct target *a, const struct target *b)
-{
-    return (uint64_t)a->active * b->weight < (uint64_t)b->active * a->weight;
-}
-
-struct target *view_pick(struct view *view, uint32_t upstream, const struct target *avoid,
-                         uint64_t now_ns)
-{
-    const struct table_upstream *from = &view->table->upstreams[upstream];
-    struct target *best = NULL, *fallback = NULL;
-
-    view->next++;
-    for (uint32_t i = 0; i < from->target_count; i++) {
-        uint32_t at = from->first_target + (view->next + i) % from->target_count;
-        struct target *target = view->targets[at];
-        if (target->draining)
-            continue;
-        if (target == avoid || target->ejected_until_ns > now_ns) {
-            if (fallback == NULL || fallback == avoid ||
-                (target != avoid && less_busy(target, fallback)))
-                fallback = target;
-        } else if (best == NULL || less_busy(target, best)) {
-            best = target;
-        }
-    }
-    return best != NULL ? best : fallback;
 }

@@ -6,6 +6,7 @@
 #include "base/base.h"
 
 #include "edge/exchange.h"
+#include "edge/pipe.h"
 #include "edge/worker.h"
 
 enum { READS_PER_TURN = 8, DEFAULT_TUNNEL_MS = 3600000 };
@@ -32,18 +33,96 @@ static bool check_over(struct exchange *exchange)
 {
     if (!exchange->client_ended || !exchange->server_ended)
         return false;
-    if (exchange->side->out != NULL || exchange->server->conn.out != NULL)
+    if (exchange->side->out != NULL || exchange->server->conn.out != NULL ||
+        exchange->pipe_in != NULL || exchange->pipe_out != NULL)
         return false;
     finish(exchange);
     return true;
 }
 
+static void note_moved(struct exchange *exchange, const struct conn *to, size_t n)
+{
+    touch(exchange);
+    if (to == exchange->side)
+        exchange->sent_bytes += n;
+    else
+        exchange->request.bytes += n;
+}
+
+static void end_way(struct exchange *exchange, struct conn *to, bool *ended)
+{
+    *ended = true;
+    conn_shutdown_write(to);
+    (void)check_over(exchange);
+}
+
+/* ---- large pieces: without a copy ---- */
+
+static bool is_worth_a_pipe(const struct conn *from, const struct conn *to, ssize_t n)
+{
+    return n >= PIPE_WORTH_BYTES && conn_is_plain(from) && conn_is_plain(to) && to->out == NULL;
+}
+
+/* True: there may be more; false: nothing can be moved now, or the exchange is gone. The pipe is
+ * given back as soon as there is nothing to move. */
+static bool move_once(struct exchange *exchange, struct conn *from, struct conn *to,
+                      struct pipe **pipe, bool *ended)
+{
+    struct worker *worker = exchange->worker;
+    size_t moved;
+    enum pipe_result result =
+        pipe_move(*pipe, from->io.fd, to->io.fd, WORKER_SCRATCH_BYTES, &moved);
+
+    if (moved > 0)
+        note_moved(exchange, to, moved);
+    switch (result) {
+    case PIPE_MOVED:
+        return true;
+    case PIPE_FULL:
+        to->awaits_room = true;
+        return false;
+    case PIPE_EMPTY:
+        pipe_put(&worker->pipes, TAKE(*pipe));
+        return false;
+    case PIPE_ENDED:
+        pipe_put(&worker->pipes, TAKE(*pipe));
+        end_way(exchange, to, ended);
+        return false;
+    case PIPE_BROKEN:
+        break;
+    }
+    exchange_drop(exchange);
+    return false;
+}
+
+static void pump_by_pipe(struct exchange *exchange, struct conn *from, struct conn *to,
+                         struct pipe **pipe, bool *ended)
+{
+    for (int turn = 0; turn < READS_PER_TURN; turn++)
+        if (!move_once(exchange, from, to, pipe, ended))
+            return;
+    conn_rearm(from);
+}
+
+void tunnel_free_pipes(struct exchange *exchange)
+{
+    pipe_put(&exchange->worker->pipes, TAKE(exchange->pipe_in));
+    pipe_put(&exchange->worker->pipes, TAKE(exchange->pipe_out));
+}
+
+/* ---- by copy ---- */
+
 /* One way: from <from> to <to>. */
 static void pump(struct exchange *exchange, struct conn *from, struct conn *to, bool *ended)
 {
     struct worker *worker = exchange->worker;
+    struct pipe **pipe = to == exchange->side ? &exchange->pipe_out : &exchange->pipe_in;
 
     for (int turn = 0; !*ended && to->out == NULL; turn++) {
+        if (*pipe != NULL) {
+            pump_by_pipe(exchange, from, to, pipe, ended);
+            return;
+        }
         if (turn == READS_PER_TURN) {
             conn_rearm(from);
             return;
@@ -57,21 +136,19 @@ static void pump(struct exchange *exchange, struct conn *from, struct conn *to, 
             return;
         }
         if (n == 0) {
-            *ended = true;
-            conn_shutdown_write(to);
-            (void)check_over(exchange);
+            end_way(exchange, to, ended);
             return;
         }
-        touch(exchange);
-        if (to == exchange->side)
-            exchange->sent_bytes += (uint64_t)n;
+        note_moved(exchange, to, (size_t)n);
         struct iovec iov = {worker->scratch, (size_t)n};
         bool drained = from->drained;
         if (!conn_write(to, &iov, 1)) {
             exchange_drop(exchange);
             return;
         }
-        if (drained)
+        if (is_worth_a_pipe(from, to, n))
+            *pipe = pipe_get(&worker->pipes);
+        if (drained && *pipe == NULL)
             return;
     }
     from->read_less = true;

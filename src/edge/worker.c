@@ -4,8 +4,12 @@
 #include <sys/random.h>
 
 #include "base/err.h"
+#include "edge/auth.h"
+#include "edge/cache.h"
 #include "edge/client.h"
+#include "edge/crash.h"
 #include "edge/exchange.h"
+#include "edge/outlet.h"
 #include "edge/worker.h"
 
 static void bury_dead(struct deferred *deferred)
@@ -61,6 +65,11 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+uint64_t worker_random(struct worker *worker)
+{
+    return next_random(&worker->random[0]);
+}
+
 void worker_random_id(struct worker *worker, char *ret)
 {
     static const char digits[] = "0123456789abcdef";
@@ -83,7 +92,7 @@ static void on_stop_timeout(struct timer *timer, uint64_t now_ns)
 
 static void end_when_empty(struct worker *worker)
 {
-    if (!worker->stopping || !list_is_empty(&worker->clients))
+    if (!worker->stopping || !list_is_empty(&worker->clients) || worker->auth_waiting > 0)
         return;
     timer_clear(&worker->stop_timer);
     access_log_flush(worker);
@@ -98,11 +107,25 @@ void worker_forget_client(struct worker *worker)
 static void stop_soon(struct worker *worker)
 {
     worker->stopping = true;
+    worker->retiring = false;
     listener_close_unused(worker, true);
     timer_set(worker->loop, &worker->stop_timer,
               loop_now_ns(worker->loop) + EDGE_STOP_MS * NS_PER_MS, on_stop_timeout);
     LIST_FOR_EACH (link, &worker->clients)
         client_close_if_idle(CONTAINER_OF(link, struct client, link));
+    end_when_empty(worker);
+}
+
+/* Another edge accepts. Nothing that a client may be about to use is closed: an idle connection
+ * gets one more answer, which says that it is the last, or ends at its usual timeout. */
+static void retire(struct worker *worker, uint64_t drain_ms)
+{
+    worker->stopping = worker->retiring = true;
+    listener_close_unused(worker, true);
+    timer_set(worker->loop, &worker->stop_timer, loop_now_ns(worker->loop) + drain_ms * NS_PER_MS,
+              on_stop_timeout);
+    LIST_FOR_EACH (link, &worker->clients)
+        client_announce_end(CONTAINER_OF(link, struct client, link));
     end_when_empty(worker);
 }
 
@@ -113,6 +136,7 @@ static void on_letter(struct mailbox *mailbox, struct letter *letter)
     switch (letter->kind) {
     case LETTER_TABLE:
         (void)view_new(worker, letter->table);
+        static_cache_done(&worker->static_cache); /* a folder that is gone must not stay open */
         listener_close_unused(worker, false);
         break;
     case LETTER_LISTENER:
@@ -121,8 +145,20 @@ static void on_letter(struct mailbox *mailbox, struct letter *letter)
     case LETTER_ACCESS_LOG:
         worker->access_log.wanted = true;
         break;
+    case LETTER_VERIFIED:
+        auth_verified(letter->job);
+        break;
+    case LETTER_CACHE:
+        cache_landed(worker, letter->number);
+        break;
+    case LETTER_ROOM:
+        queue_wake(worker);
+        break;
     case LETTER_STOP:
         stop_soon(worker);
+        break;
+    case LETTER_RETIRE:
+        retire(worker, letter->number);
         break;
     case LETTER_IDLE:
     case LETTER_STOPPED:
@@ -134,7 +170,9 @@ static void *run(void *arg)
 {
     struct worker *worker = arg;
 
+    crash_watch_thread(worker->index);
     loop_run(worker->loop);
+    crash_forget_thread();
     worker_report(worker, LETTER_STOPPED, worker->index, (struct str){0});
     return NULL;
 }
@@ -148,9 +186,14 @@ struct worker *worker_start(unsigned index, struct mailbox *main, struct log_flu
     worker->main = main;
     worker->access_log.flusher = flusher;
     list_init(&worker->listeners);
+    static_cache_init(&worker->static_cache);
     list_init(&worker->clients);
     list_init(&worker->targets);
+    list_init(&worker->queues);
     list_init(&worker->h2_dirty);
+    list_init(&worker->h2_target_dirty);
+    list_init(&worker->cache_waiters);
+    list_init(&worker->cache_background);
     ssize_t drawn = getrandom(worker->random, sizeof worker->random, 0);
     assert(drawn == sizeof worker->random);
     worker->loop = loop_new(NULL, err);
@@ -177,7 +220,11 @@ void worker_join(struct worker *worker)
         view_unref(worker, worker->view);
     exchange_free_all(worker);
     bury_dead(&worker->burial);
+    static_cache_done(&worker->static_cache);
     spill_pool_done(&worker->spills);
+    pipe_pool_done(&worker->pipes);
+    auth_memory_free(worker->auth_memory);
+    outlet_free_kept(worker);
     mailbox_close(&worker->inbox, worker->loop);
     loop_free(worker->loop);
     free(worker);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -113,7 +114,21 @@ int channel_memfd(const char *name, struct str bytes, struct err *err)
 
 bool channel_read_memfd(int fd, size_t limit_bytes, struct buf *ret, struct err *err)
 {
-    if (lseek(fd, 0, SEEK_SET) != 0)
-        return err_sys(err, "cannot rewind");
-    return file_read_fd(fd, limit_bytes, ret, err);
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return err_sys(err, "cannot look at a memory file");
+    if (st.st_size < 0 || (uint64_t)st.st_size > limit_bytes)
+        return err_set(err, ERR_LIMIT, "a memory file is larger than %zu bytes", limit_bytes);
+    for (size_t at = 0; at < (size_t)st.st_size;) {
+        char piece[16384];
+        ssize_t n = pread(fd, piece, MIN(sizeof piece, (size_t)st.st_size - at), (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return err_sys(err, "cannot read a memory file");
+        buf_add(ret, piece, (size_t)n);
+        at += (size_t)n;
+    }
+    return true;
 }

@@ -83,9 +83,13 @@ static void on_exited(struct watch *watch, uint32_t events, uint64_t now_ns)
 
     (void)events;
     (void)now_ns;
-    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED) != 0)
-        return;
-    child->exit_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED) != 0) {
+        if (errno != ECHILD)
+            return;
+        child->exit_status = CHILD_STATUS_UNKNOWN; /* adopted: somebody else's child */
+    } else {
+        child->exit_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+    }
     if (watch_is_active(&child->output_watch)) {
         (void)read_output(child);
         close_watch(child->loop, &child->output_watch);
@@ -171,8 +175,8 @@ static bool spawn(const struct child_spec *spec, int in, int out, pid_t *ret, st
     char **argv;
     memcpy(&argv, &spec->argv,
            sizeof argv); /* posix_spawn takes char *const[] and changes nothing */
-    int failed = posix_spawnp(ret, argv[0], &actions, &attr, argv,
-                              spec->environment == NULL ? environ : spec->environment);
+    int failed = posix_spawnp(ret, spec->program == NULL ? argv[0] : spec->program, &actions, &attr,
+                              argv, spec->environment == NULL ? environ : spec->environment);
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attr);
     if (failed == 0)
@@ -242,6 +246,43 @@ struct child *child_start(struct loop *loop, const struct child_spec *spec, stru
         timer_set(loop, &child->timer, loop_now_ns(loop) + spec->timeout_ms * NS_PER_MS,
                   on_timeout);
     return child;
+}
+
+struct child *child_adopt(struct loop *loop, pid_t pid, child_exit_fn *exit, void *arg,
+                          struct err *err)
+{
+    AUTO(fd_close) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (pidfd < 0) {
+        err_sys(err, "cannot watch process %d", (int)pid);
+        return NULL;
+    }
+    struct child *child = NEW(struct child);
+    *child = (struct child){.loop = loop, .pid = pid, .exit = exit, .arg = arg, .exit_status = -1};
+    if (!watch_add(loop, &child->exit_watch, pidfd, EPOLLIN, on_exited, err)) {
+        free(child);
+        return NULL;
+    }
+    (void)TAKE_FD(pidfd);
+    return child;
+}
+
+static void on_forgotten(struct deferred *deferred)
+{
+    free(CONTAINER_OF(deferred, struct child, ending));
+}
+
+void child_forget(struct child *child)
+{
+    if (child == NULL)
+        return;
+    timer_clear(&child->timer);
+    close_watch(child->loop, &child->output_watch);
+    close_watch(child->loop, &child->exit_watch);
+    if (child->ending.pending)
+        child->ending.fn = on_forgotten;
+    else
+        loop_defer(child->loop, &child->ending, on_forgotten);
 }
 
 struct run {

@@ -24,6 +24,7 @@ typedef void child_exit_fn(void *arg, int exit_status, bool timed_out);
 struct child_spec {
     const char *const
         *argv; /* argv[0] is looked up in PATH unless it has a slash; NULL at the end */
+    const char *program;      /* the file that is run instead of argv[0]; NULL: that one */
     char *const *environment; /* NULL: ours */
     const char *working_dir;  /* NULL: ours */
     struct str input;         /* given on standard input (at most 64 KiB); empty: /dev/null */
@@ -38,6 +39,15 @@ struct child_spec {
 /* NULL when it cannot be started; ERR_NOT_FOUND when there is no such program. */
 MUST_CHECK struct child *child_start(struct loop *loop, const struct child_spec *spec,
                                      struct err *err);
+enum { CHILD_STATUS_UNKNOWN = 256 };
+
+/* Watches process <pid>, which somebody else started, or this process before it became another
+ * program. Its exit status is known for a child only, otherwise CHILD_STATUS_UNKNOWN. NULL when it
+ * is gone. */
+MUST_CHECK struct child *child_adopt(struct loop *loop, pid_t pid, child_exit_fn *exit, void *arg,
+                                     struct err *err);
+/* No longer watched: <exit> is not called. The process goes on. */
+void child_forget(struct child *child);
 /* SIGKILL to its process group; <exit> is called later as always. */
 void child_kill(struct child *child);
 pid_t child_pid(const struct child *child);

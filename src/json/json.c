@@ -70,23 +70,6 @@ bool json_parse(struct str text, size_t limit_bytes, json_t **ret, struct err *e
     return true;
 }
 
-static int add_bytes(const char *bytes, size_t len, void *data)
-{
-    struct buf *out = (struct buf *)data;
-
-    buf_add(out, bytes, len);
-    return 0;
-}
-
-void json_format(const json_t *value, bool indented, struct buf *ret)
-{
-    size_t flags = JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_REAL_PRECISION(15) |
-                   (indented ? JSON_INDENT(2) : JSON_COMPACT);
-    int failed = json_dump_callback(value, add_bytes, ret, flags);
-
-    assert(failed == 0); /* only a value that holds itself cannot be written */
-}
-
 static const char *type_name(const json_t *value)
 {
     if (value == NULL)
@@ -208,10 +191,24 @@ bool json_find_bool(const json_t *object, const char *key, bool otherwise)
     return json_is_boolean(value) ? json_is_true(value) : otherwise;
 }
 
+/* Most texts: nothing has to be looked at but this. */
+static bool is_plain_ascii(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] - 1U >= 0x7f)
+            return false;
+    return true;
+}
+
 json_t *json_from_bytes(struct str text)
 {
     AUTO(buf_done) struct buf clean = {0};
 
+    if (is_plain_ascii(text)) {
+        json_t *plain = json_stringn_nocheck(text.len == 0 ? "" : text.ptr, text.len);
+        assert(plain != NULL);
+        return plain;
+    }
     while (text.len > 0) {
         size_t len = str_utf8_len(text);
 

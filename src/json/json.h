@@ -16,7 +16,7 @@
 struct arena;
 struct err;
 
-enum { JSON_DEPTH_MAX = 128 };
+enum { JSON_DEPTH_MAX = 128, JSON_WRITE_DEPTH_MAX = 1024 };
 
 /* Takes NULL. */
 static inline void json_unref(json_t *value)

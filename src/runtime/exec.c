@@ -12,7 +12,7 @@
 #include "io/child.h"
 #include "runtime/host_priv.h"
 
-enum { EXEC_OUTPUT_MAX = 4096, EXEC_GRACE_MS = 5000, KILLED = 137 };
+enum { EXEC_OUTPUT_MAX = 4096, EXEC_GRACE_MS = 5000, KILLED = 137, UMASK_BYTES = 8 };
 
 struct execution {
     struct loop *loop;
@@ -118,14 +118,26 @@ static bool is_own_user(const struct host *host, const char *id, const char *use
     return str_is(name, user) || str_is(str_cut(&line, ':'), user);
 }
 
+/* The OCI runtime's exec begins with a umask of its own. NULL: the service says nothing. */
+static const char *masked_shell(const struct host *host, const char *id, struct arena *arena)
+{
+    AUTO(buf_done) struct buf text = {0};
+    struct err ignored;
+
+    return file_read(host_run_path(host, arena, id, HOST_UMASK), UMASK_BYTES, &text, &ignored)
+               ? arena_printf(arena, "umask %s; exec \"$@\"", buf_text(&text))
+               : NULL;
+}
+
 bool exec_argv(struct runtime *runtime, const char *id, bool tty, const char *user,
                const char *working_dir, const struct compose_pairs *environment,
                struct arena *arena, struct compose_texts *ret, struct err *err)
 {
     /* The shell ends with 127 or 126 for a program that is not there or cannot be run; the OCI
      * runtime would end with 255 for both. */
-    static const char *const shell[] = {"/bin/sh", "-c", "exec \"$@\"", "exec"};
     const struct host *host = host_of(runtime);
+    const char *masked = masked_shell(host, id, arena);
+    const char *shell[] = {"/bin/sh", "-c", masked == NULL ? "exec \"$@\"" : masked, "exec"};
     size_t pairs = environment == NULL ? 0 : environment->count;
     const char **all = ARENA_ARRAY(arena, const char *, pairs * 2 + 16);
     size_t count = 0;

@@ -62,6 +62,8 @@ const char *host_run_path(const struct host *host, struct arena *arena, const ch
                           const char *name);
 const char *host_state_path(const struct host *host, struct arena *arena, const char *id,
                             const char *name);
+/* In the run folder of an instance whose service has a umask: "0027". */
+#define HOST_UMASK "umask"
 /* Where conmon writes how the instance's process ended. */
 const char *host_exit_path(const struct host *host, struct arena *arena, const char *id);
 

@@ -207,6 +207,20 @@ static bool prepare_pinned(struct host *host, struct bundle *bundle, struct aren
     return true;
 }
 
+/* For commands that are run inside later. */
+static bool write_umask(const struct host *host, const struct bundle *bundle, struct arena *arena,
+                        struct err *err)
+{
+    const struct compose_isolation *isolation = &bundle->spec->service->isolation;
+    const char *text;
+
+    if (!isolation->has_umask)
+        return true;
+    text = arena_printf(arena, "%04o", (unsigned)isolation->umask & 0777U);
+    return file_write(host_run_path(host, arena, bundle->spec->id, HOST_UMASK), str_of(text), 0600,
+                      err);
+}
+
 static bool write_config(struct host *host, const struct bundle *bundle, struct arena *arena,
                          struct err *err)
 {
@@ -217,7 +231,7 @@ static bool write_config(struct host *host, const struct bundle *bundle, struct 
     if (!bundle_config(bundle, arena, &config, err))
         return false;
     bundle_format(config, &text);
-    return file_write(path, buf_str(&text), 0600, err);
+    return file_write(path, buf_str(&text), 0600, err) && write_umask(host, bundle, arena, err);
 }
 
 static bool prepare_network(struct host *host, const struct instance_spec *spec,

@@ -5,14 +5,15 @@
  * shared by threads; a stream belongs to one connection and one thread and does
  * its own reads and writes on the socket.
  *
- * Settings are Mozilla's "intermediate"; sessions resume by tickets whose key is
- * drawn once per process, so any worker and any later context can resume them.
+ * Settings are Mozilla's "intermediate"; sessions resume by tickets whose keys
+ * belong to the process, so any thread and any later context can resume them.
  */
 #pragma once
 
 #include <sys/types.h>
 
 #include "base/base.h"
+#include "base/buf.h"
 #include "base/str.h"
 
 struct err;
@@ -29,10 +30,29 @@ struct tls_context *tls_context_new(struct err *err);
 void tls_context_free(struct tls_context *context);
 AUTO_TYPE(struct tls_context *, tls_context_free)
 
-/* Adds a certificate chain and its key, both PEM, for <count> host names: "a.example" or
- * "*.example", which stands for one label. The first certificate added answers unknown names. */
-MUST_CHECK bool tls_context_add(struct tls_context *context, const struct str *names, size_t count,
-                                struct str chain, struct str key, struct err *err);
+/* For <name_count> host names: "a.example" or "*.example", which stands for one label. */
+struct tls_certificate {
+    const struct str *names;
+    size_t name_count;
+    struct str chain; /* PEM, and so is the key */
+    struct str key;
+    struct str ocsp;      /* DER as base64, handed out until it is out of date; empty: none */
+    struct str client_ca; /* PEM: clients are asked for a certificate by it; empty: they are not */
+};
+
+/* The first certificate added answers unknown names. */
+MUST_CHECK bool tls_context_add(struct tls_context *context,
+                                const struct tls_certificate *certificate, struct err *err);
+
+/* Appends <bytes> as <ocsp> above wants them. */
+void tls_encode_base64(struct str bytes, struct buf *ret);
+
+enum { TLS_TICKET_KEYS = 3, TLS_TICKET_KEY_BYTES = 80, TLS_TICKET_KEY_TEXT_BYTES = 161 };
+
+/* Keys of session tickets as hexadecimal text, the newest first; without a call the process has one
+ * of its own. Any thread. */
+MUST_CHECK bool tls_tickets_set(const struct str *keys, size_t count, struct err *err);
+void tls_ticket_key_draw(char ret[TLS_TICKET_KEY_TEXT_BYTES]);
 
 /* Where a stream reads and writes: embedded in the connection, and must outlive the stream.
  * <drained> is set when the socket gave less than was asked for, so that an edge-triggered
@@ -62,3 +82,20 @@ ssize_t tls_stream_write(struct tls_stream *stream, const void *bytes, size_t le
 bool tls_stream_has_pending(const struct tls_stream *stream);
 /* Tells the other side that no more will come; best effort. */
 void tls_stream_shutdown(struct tls_stream *stream);
+
+/* After the handshake. */
+bool tls_stream_is_resumed(const struct tls_stream *stream);
+/* May the connection be used for <host>? It was opened for the name that its client sent: a host
+ * with another certificate, or other clients, needs a connection of its own. */
+bool tls_stream_fits(const struct tls_stream *stream, const struct tls_context *context,
+                     struct str host);
+
+enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_UNVERIFIED, TLS_CLIENT_VERIFIED };
+/* The client's certificate: UNVERIFIED is one of another authority, or out of date. */
+enum tls_client tls_stream_client(const struct tls_stream *stream);
+
+enum { TLS_SUBJECT_BYTES = 512, TLS_FINGERPRINT_BYTES = 65 };
+/* Its subject by RFC 2253, cut off where it is too long, and its SHA-256 in hexadecimal digits. */
+MUST_CHECK bool tls_stream_describe_client(const struct tls_stream *stream,
+                                           char subject[TLS_SUBJECT_BYTES],
+                                           char fingerprint[TLS_FINGERPRINT_BYTES]);

@@ -12,10 +12,12 @@
  *     edge_rig app members port...      a table with one route to an application: <members>, JSON
  *         like '"body_limit_bytes":10', are added to the route "/"; each port of 127.0.0.1 is a
  *         target, t1 and so on, and one that is written "-8000" is draining. All four listeners
- *         lead there; the second http listener redirects to https port 8443
+ *         lead there; the second http listener redirects to https port 8443. With EDGE_QUEUE_MS in
+ *         the environment requests wait no longer than that for a target
  *     edge_rig restart                  the daemon goes away and a new one comes by the control
  *         socket; 1 when the edge does not return every listener
  *     edge_rig send '{"type":...}'      sends a message
+ *     edge_rig meter N                  prints what meter N has counted, as JSON
  *     edge_rig await text               waits until an event holds the text, and prints it
  *
  * These find the rig by EDGE_RIG. A generation that is missing is counted up. A table may name a
@@ -41,6 +43,7 @@
 #include "base/file.h"
 #include "base/vec.h"
 #include "edge/edge.h"
+#include "edge/meter.h"
 #include "io/channel.h"
 #include "io/socket.h"
 #include "json/json.h"
@@ -82,6 +85,7 @@ struct rig {
     pid_t edge;
     uint64_t generation;
     pid_t program;
+    struct meter_view meters;
     VEC(char *) events;
     VEC(struct waiter) waiters;
 };
@@ -289,6 +293,40 @@ static void send_control(struct rig *rig)
     send_text(rig, STR("{\"type\":\"control\"}"), &fd, 1);
 }
 
+static void take_meters(struct rig *rig, struct channel_message *message)
+{
+    struct err err;
+
+    meter_view_close(&rig->meters);
+    if (!meter_view_open(message->fds[0], &rig->meters, &err))
+        fail("meters", &err);
+    fd_close(message->fds[0]);
+    message->fd_count = 0;
+}
+
+static void print_meter(struct rig *rig, int fd, struct str text)
+{
+    AUTO(json_unref) json_t *counts = json_array();
+    AUTO(buf_done) struct buf out = {0};
+    struct meter meter;
+    uint64_t number;
+
+    if (!str_to_u64(text, METER_SLOTS - 1, &number)) {
+        answer(fd, false, "no such meter");
+        return;
+    }
+    meter_view_read(&rig->meters, (uint32_t)number, &meter);
+    for (size_t i = 0; i < METER_COUNTS; i++)
+        (void)json_array_append_new(counts, json_integer((json_int_t)meter.counts[i]));
+    AUTO(json_unref)
+    json_t *all = json_pack("{s:O, s:I, s:I, s:I}", "counts", counts, "first_bytes",
+                            (json_int_t)meter_total(meter.first_byte), "p50_us",
+                            (json_int_t)meter_quantile_us(meter.first_byte, 500), "p99_us",
+                            (json_int_t)meter_quantile_us(meter.first_byte, 990));
+    json_format(all, false, &out);
+    answer(fd, true, buf_text(&out));
+}
+
 /* False: the edge is gone. */
 static bool take_event(struct rig *rig)
 {
@@ -299,6 +337,8 @@ static bool take_event(struct rig *rig)
     case CHANNEL_MESSAGE:
         message.bytes[MIN(message.len, sizeof message.bytes - 1)] = '\0';
         VEC_PUSH(&rig->events, mem_copy_text(message.bytes));
+        if (strstr(message.bytes, "\"meters\"") != NULL && message.fd_count == 1)
+            take_meters(rig, &message);
         rig->returned += message.fd_count;
         while (message.fd_count > 0)
             fd_close(message.fds[--message.fd_count]);
@@ -352,6 +392,9 @@ static void take_request(struct rig *rig)
         break;
     case 'r':
         restart(rig, fd);
+        break;
+    case 'm':
+        print_meter(rig, fd, rest);
         break;
     default:
         await(rig, fd, rest.ptr);
@@ -459,6 +502,7 @@ static int run(int argc, char **argv)
     (void)rmdir(folder);
     for (size_t i = 0; i < rig.events.len; i++)
         free(rig.events.ptr[i]);
+    meter_view_close(&rig.meters);
     VEC_DONE(&rig.events);
     VEC_DONE(&rig.waiters);
     for (int i = optind; i < argc; i++)
@@ -517,7 +561,10 @@ static int app(char **argv)
         buf_addf(&table, "%s{\"id\":\"t%d\",\"address\":\"127.0.0.1:%s\",\"draining\":%s}",
                  i == 1 ? "" : ",", i, argv[i] + draining, draining ? "true" : "false");
     }
-    buf_add_text(&table, "]}]}");
+    buf_add_char(&table, ']');
+    if (getenv("EDGE_QUEUE_MS") != NULL)
+        buf_addf(&table, ",\"queue\":{\"timeout_ms\":%s}", getenv("EDGE_QUEUE_MS"));
+    buf_add_text(&table, "}]}");
     return ask('t', buf_str(&table));
 }
 
@@ -539,8 +586,10 @@ int main(int argc, char **argv)
         return ask('r', STR("-"));
     if (argc == 3 && strcmp(argv[1], "send") == 0)
         return ask('s', str_of(argv[2]));
+    if (argc == 3 && strcmp(argv[1], "meter") == 0)
+        return ask('m', str_of(argv[2]));
     if (argc == 3 && strcmp(argv[1], "await") == 0)
         return ask('a', str_of(argv[2]));
-    (void)fprintf(stderr, "usage: edge_rig run|table|app|send|await ...\n");
+    (void)fprintf(stderr, "usage: edge_rig run|table|app|restart|send|meter|await ...\n");
     return 2;
 }

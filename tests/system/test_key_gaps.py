@@ -14,7 +14,7 @@ RUNS = "true"  # there is nothing to see inside: the service runs as it would wi
 # key of the file: what it says, and a command that succeeds inside when it is so
 KEYS = {
     "umask": ("027", "grep -q '^Umask:.0027$' /proc/1/status; "
-                     "test $(stat -c %a /tmp/new) = 640"),
+                     "test $(stat -c %a /tmp/new) = 640; test $(umask) = 0027"),
     "working_dir": ("/usr/share", "test $(readlink /proc/1/cwd) = /usr/share; "
                                   "test $(pwd) = /usr/share"),
     "entrypoint": (["/usr/bin/env", "-u", "HOME", "SAID=entry"],

@@ -61,7 +61,7 @@ def test_port_says_where_the_edge_listens(make_system):
     assert system.ok("port", "web", "8000").out == "0.0.0.0:18080\n"
     assert system.ok("port", "--index", "1", "web", "8000").out == "0.0.0.0:18080\n"
     for argv, status, text in ((("web", "9"), 1, "9/tcp"), (("--protocol", "udp", "web", "8000"), 1, "8000/udp"),
-                               (("none", "8000"), 1, "no service 'none'"), (("web", "x"), 2, "no port"),
+                               (("none", "8000"), 2, "no service 'none'"), (("web", "x"), 2, "no port"),
                                (("--index", "7", "web", "8000"), 1, "no instance 7")):
         result = system.run("port", *argv)
         assert (result.status, text in result.err) == (status, True), result
@@ -82,7 +82,7 @@ def test_top_names_the_processes_of_each_instance(make_system):
     assert "web.py 8000" in served[9] and served[2] == str(os.stat(f"/proc/{served[3]}").st_uid)
     assert {line.split()[0] for line in system.ok("top", "job").out.splitlines()[1:]} == {"job"}
     refused = system.run("top", "none")
-    assert refused.status == 1 and "no service 'none'" in refused.err
+    assert refused.status == 2 and "no service 'none'" in refused.err
 
 
 # ---- stats

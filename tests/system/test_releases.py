@@ -492,8 +492,9 @@ def test_a_state_of_the_version_before_is_taken_over(system):
     machine = system.machine
     machine.ok("daemon", "stop")
     with sqlite3.connect(machine.state / "state.db") as db:
-        [undo] = db.execute("SELECT sql FROM schema_undo WHERE version=4").fetchone()
-        db.executescript(undo + "; PRAGMA user_version=3")
+        undo = [sql for [sql] in db.execute(
+            "SELECT sql FROM schema_undo WHERE version>=4 ORDER BY version DESC")]
+        db.executescript("; ".join([*undo, "PRAGMA user_version=3"]))
     db.close()
     machine.ensure()
     assert system.ids() == ids

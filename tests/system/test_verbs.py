@@ -98,7 +98,7 @@ def test_stop_of_some_services_keeps_to_them_and_to_its_timeout(system):
     assert system.instance("deaf")["exit_status"] == 137
     assert system.instance("other")["pid"] == other
     unknown = system.run("stop", "nobody")
-    assert unknown.status == 1 and "there is no service 'nobody'" in unknown.err
+    assert unknown.status == 2 and "there is no service 'nobody'" in unknown.err
 
 
 def test_dependents_stop_first(system):

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "edge/balance.h"
 #include "edge/worker.h"
 
 /* A worker without a thread; its letters end up in <reported>. */
@@ -39,6 +40,7 @@ static int set_up(void **state)
     fixture.worker->loop = fixture.loop;
     fixture.worker->main = &fixture.main;
     list_init(&fixture.worker->targets);
+    list_init(&fixture.worker->queues);
     return 0;
 }
 
@@ -87,6 +89,14 @@ static const char *reports(void)
 {
     loop_round(fixture.loop, 0);
     return buf_text(&fixture.reported);
+}
+
+static struct target *view_pick(struct view *view, uint32_t upstream, const struct target *avoid,
+                                uint64_t now_ns)
+{
+    struct pick pick = {.avoid = avoid};
+
+    return balance_pick(view, upstream, &pick, now_ns);
 }
 
 static struct target *find(struct view *view, const char *id)
@@ -150,7 +160,7 @@ static void a_target_that_failed_is_skipped_for_a_moment(void **state)
     struct view *view = publish(1, "a b");
 
     (void)state;
-    target_eject(find(view, "a"), 1000);
+    target_eject(find(view, "a"), NULL, 1000);
     for (int i = 0; i < 10; i++)
         assert_ptr_equal(view_pick(view, 0, NULL, 2000), find(view, "b"));
     uint64_t later_ns = 1000 + TARGET_EJECT_MS * NS_PER_MS;
@@ -159,8 +169,8 @@ static void a_target_that_failed_is_skipped_for_a_moment(void **state)
         seen |= view_pick(view, 0, NULL, later_ns) == find(view, "a");
     assert_true(seen);
     /* better one that failed than none */
-    target_eject(find(view, "a"), 1000);
-    target_eject(find(view, "b"), 1000);
+    target_eject(find(view, "a"), NULL, 1000);
+    target_eject(find(view, "b"), NULL, 1000);
     assert_non_null(view_pick(view, 0, NULL, 2000));
     /* and better the other one than the one to avoid */
     for (int i = 0; i < 10; i++)

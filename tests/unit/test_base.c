@@ -210,19 +210,45 @@ static void http_dates_go_both_ways(void **state)
     assert_string_equal(text, "1994-11-06T08:49:37.123Z");
 }
 
-static void arena_memory_is_zeroed_and_aligned(void **state)
+static void use_arena(struct arena *arena)
 {
-    (void)state;
-    AUTO(arena_done) struct arena arena = {0};
-
     for (size_t size = 1; size < 20000; size += 97) {
-        unsigned char *mem = arena_alloc(&arena, size);
+        unsigned char *mem = arena_alloc(arena, size);
         assert_int_equal((uintptr_t)mem % _Alignof(max_align_t), 0);
         for (size_t i = 0; i < size; i++)
             assert_int_equal(mem[i], 0);
         memset(mem, 0xff, size);
     }
-    assert_string_equal(arena_printf(&arena, "%s-%d", "a", 1), "a-1");
+    assert_string_equal(arena_printf(arena, "%s-%d", "a", 1), "a-1");
+}
+
+static void arena_memory_is_zeroed_and_aligned(void **state)
+{
+    (void)state;
+    AUTO(arena_done) struct arena arena = {0};
+
+    use_arena(&arena);
+}
+
+static void a_reserved_arena_goes_on_behind_its_range(void **state)
+{
+    (void)state;
+    AUTO(arena_done) struct arena arena = {0};
+    const char *early = arena_text(&arena, "before");
+
+    arena_reserve(&arena, 100000); /* a tenth of what is used */
+    use_arena(&arena);
+    use_arena(&arena);
+    assert_string_equal(early, "before");
+}
+
+static void a_range_that_there_is_no_room_for_is_done_without(void **state)
+{
+    (void)state;
+    AUTO(arena_done) struct arena arena = {0};
+
+    arena_reserve(&arena, SIZE_MAX / 4);
+    use_arena(&arena);
 }
 
 static void a_list_removes_while_walked(void **state)
@@ -271,6 +297,8 @@ int main(void)
         cmocka_unit_test(a_bind_mount_is_not_removed_with_what_lies_around_it),
         cmocka_unit_test(http_dates_go_both_ways),
         cmocka_unit_test(arena_memory_is_zeroed_and_aligned),
+        cmocka_unit_test(a_reserved_arena_goes_on_behind_its_range),
+        cmocka_unit_test(a_range_that_there_is_no_room_for_is_done_without),
         cmocka_unit_test(a_list_removes_while_walked),
         cmocka_unit_test(a_vec_keeps_order_when_one_is_removed),
     };

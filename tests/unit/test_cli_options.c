@@ -316,7 +316,7 @@ static void expect_completion(const char *line, const char *has, const char *lac
 static void completion_knows_what_may_come_next(void **state)
 {
     (void)state;
-    expect_completion("", "restart\tstop services", "edge");
+    expect_completion("", "restart\tstop services", "\nedge\t");
     expect_completion("-p shop ", "restart\t", "--");
     expect_completion("--", "--project-name\t", "--detach");
     expect_completion("up -", "--detach\t", "--follow");

@@ -83,11 +83,12 @@ static void json_lines_have_the_keys_of_compose(void **state)
     AUTO(json_unref) json_t *second = NULL;
     AUTO(buf_done) struct buf out = {0};
     struct err err;
-    static const char *const keys[] = {"ID",      "Name",       "Service",   "State",   "Health",
-                                       "Status",  "Publishers", "ExitCode",  "Project", "Image",
-                                       "Command", "CreatedAt",  "RunningFor"};
+    static const char *const keys[] = {
+        "ID",       "Name",    "Service", "State",    "Health",      "Status",     "Publishers",
+        "ExitCode", "Project", "Image",   "Command",  "CreatedAt",   "RunningFor", "Names",
+        "Ports",    "Labels",  "Mounts",  "Networks", "LocalVolumes"};
 
-    ps_format_lines(system, NOW_MS, &out);
+    ps_format_lines(system, NULL, NOW_MS, &out);
     struct str rest = buf_str(&out);
     assert_true(json_parse(str_cut(&rest, '\n'), 1 << 20, &first, &err));
     assert_true(json_parse(str_cut(&rest, '\n'), 1 << 20, &second, &err));
@@ -101,6 +102,31 @@ static void json_lines_have_the_keys_of_compose(void **state)
     assert_string_equal(json_find_text(second, "State", ""), "restarting");
     assert_string_equal(json_find_text(second, "Health", "?"), "");
     assert_int_equal(json_find_u64(second, "ExitCode", 0), 1);
+}
+
+static void json_lines_tell_labels_networks_and_mounts_of_the_configuration(void **state)
+{
+    (void)state;
+    AUTO(json_unref) json_t *system = load_system();
+    AUTO(json_unref) json_t *config = NULL;
+    AUTO(json_unref) json_t *first = NULL;
+    AUTO(buf_done) struct buf out = {0};
+    struct err err;
+
+    assert_true(json_parse(
+        STR("{\"services\":{\"postgres\":{\"labels\":{\"a\":\"b\",\"c\":\"\"},\"networks\":{"
+            "\"back\":null},\"volumes\":[{\"type\":\"volume\",\"source\":\"data\"},{\"type\":"
+            "\"volume\"},{\"type\":\"bind\",\"source\":\"/srv\"},{\"type\":\"tmpfs\"}]}},"
+            "\"networks\":{\"back\":{\"name\":\"shop_back\"}},"
+            "\"volumes\":{\"data\":{\"name\":\"shop_data\"}}}"),
+        1 << 20, &config, &err));
+    ps_format_lines(system, config, NOW_MS, &out);
+    struct str rest = buf_str(&out);
+    assert_true(json_parse(str_cut(&rest, '\n'), 1 << 20, &first, &err));
+    assert_string_equal(json_find_text(first, "Labels", ""), "a=b,c=");
+    assert_string_equal(json_find_text(first, "Networks", ""), "shop_back");
+    assert_string_equal(json_find_text(first, "Mounts", ""), "shop_data,/srv");
+    assert_string_equal(json_find_text(first, "LocalVolumes", ""), "2");
 }
 
 static void a_system_of_foreign_shape_does_no_harm(void **state)
@@ -204,6 +230,7 @@ int main(void)
         cmocka_unit_test(ps_shows_state_age_restarts_usage_and_addresses),
         cmocka_unit_test(a_narrow_terminal_keeps_service_state_and_ports),
         cmocka_unit_test(json_lines_have_the_keys_of_compose),
+        cmocka_unit_test(json_lines_tell_labels_networks_and_mounts_of_the_configuration),
         cmocka_unit_test(a_system_of_foreign_shape_does_no_harm),
         cmocka_unit_test(ages_and_sizes_read_well),
         cmocka_unit_test(log_lines_carry_an_aligned_prefix_in_the_services_colour),

@@ -72,16 +72,15 @@ static void keys_that_nothing_acts_on_are_refused(void **state)
     (void)state;
     fixture_load("x-ishizue:\n"
                  "  promises: {rpo: 15m}\n"
-                 "  routes: [{path: /, to: \"s:1\", waf: on, rate_limit: 5}]\n"
+                 "  routes: [{path: /, to: \"s:1\", waf: on}]\n"
                  "services:\n"
-                 "  s: {image: a, x-ishizue: {backup: {keep: 7d}, deploy: {strategy: canary}}}\n");
+                 "  s: {image: a, x-ishizue: {backup: {keep: 7d}, scale: {max: 3}}}\n");
     const char *messages = fixture_messages();
     static const char *const want[] = {
         "warning: compose.yaml:2:3: x-ishizue.promises: the host runtime refuses 'promises'",
         "x-ishizue.routes[0].waf: the host runtime refuses 'waf'",
-        "x-ishizue.routes[0].rate_limit: the host runtime refuses 'rate_limit'",
         "compose.yaml:5:29: services.s.x-ishizue.backup: the host runtime refuses 'backup'",
-        "services.s.x-ishizue.deploy: the host runtime refuses 'deploy'",
+        "services.s.x-ishizue.scale: the host runtime refuses 'scale'",
     };
     assert_int_equal(fixture.diags.count, ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++)
@@ -99,8 +98,21 @@ static void what_is_wrong_in_x_ishizue_is_refused(void **state)
          "compose.yaml:2:13: x-ishizue: unknown key 'domian'; did you mean 'domain'?"},
         {"{runtime: dokcer}", "compose.yaml:2:22: x-ishizue.runtime: 'dokcer' is none of: auto, "
                               "host, docker, podman, swarm; did you mean 'docker'?"},
-        {"{tls: maybe}", "compose.yaml:2:18: x-ishizue.tls: must be auto, off or {certificate: "
-                         "FILE, key: FILE}"},
+        {"{tls: maybe}",
+         "compose.yaml:2:18: x-ishizue.tls: must be auto, off or {certificate: FILE, key: FILE}; "
+         "ocsp: FILE and client_ca: FILE may stand beside them"},
+        {"{edge: {trusted_proxies: [10.0.0.1/8]}}",
+         "compose.yaml:2:38: x-ishizue.edge.trusted_proxies[0]: '10.0.0.1/8' has bits behind its "
+         "prefix, write the first address of the range"},
+        {"{edge: {header_limit: 17k}}",
+         "compose.yaml:2:34: x-ishizue.edge.header_limit: must be 1 to 16384 bytes"},
+        {"{routes: [{to: \"s:1\", rate_limit: 5/d}]}",
+         "compose.yaml:2:46: x-ishizue.routes[0].rate_limit[0]: '5/d' is no rate; write RATE/s, "
+         "RATE/m or RATE/h, with :BURST if need be, and per ip, header:NAME, cookie:NAME or route: "
+         "\"20/s:40 per ip\""},
+        {"{routes: [{to: \"s:1\", client_certificate: required}]}",
+         "compose.yaml:2:54: x-ishizue.routes[0]: client_certificate needs the authority that "
+         "signs them; write x-ishizue.tls: {client_ca: FILE}"},
         {"{listen: {http: 70000}}",
          "compose.yaml:2:28: x-ishizue.listen.http: port 70000 is above 65535"},
         {"{routes: [{path: /}]}", "compose.yaml:2:22: x-ishizue.routes[0]: needs exactly one of "

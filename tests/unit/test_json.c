@@ -36,6 +36,95 @@ static void a_fraction_is_written_as_it_was_read(void **state)
     assert_string_equal(buf_text(&out), "[0.1,99.9,0.25]");
 }
 
+/* Counts on, so that all of it is the same in each run. */
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 8;
+}
+
+static json_t *some_text(uint32_t *seed)
+{
+    static const char *const parts[] = {
+        "a",        "\"",       "\\", "\n", "\x01", "\x1f", "\x7f", "/",
+        " ",        "\xc3\xa9", "\t", "\b", "\f",   "\r",   "",     "\xf0\x9f\x8d\xa3",
+        "long run", "z"};
+    AUTO(buf_done) struct buf text = {0};
+
+    for (uint32_t i = next_random(seed) % 8; i > 0; i--)
+        buf_add_text(&text, parts[next_random(seed) % ARRAY_LEN(parts)]);
+    return json_stringn(buf_text(&text), text.len);
+}
+
+static json_t *some_value(uint32_t *seed, unsigned depth)
+{
+    static const json_int_t integers[] = {0, 1, -1, 10, 12345, INT64_MAX, INT64_MIN};
+    static const double fractions[] = {0.1, 1.0, -2.5, 1e300, 1e-9, 123456789.25};
+    json_t *value;
+
+    switch (next_random(seed) % (depth == 0 ? 6 : 8)) {
+    case 0:
+        return json_null();
+    case 1:
+        return json_boolean(next_random(seed) % 2 == 0);
+    case 2:
+        return json_integer(integers[next_random(seed) % ARRAY_LEN(integers)]);
+    case 3:
+        return json_real(fractions[next_random(seed) % ARRAY_LEN(fractions)]);
+    case 4:
+    case 5:
+        return some_text(seed);
+    case 6:
+        value = json_array();
+        for (uint32_t i = next_random(seed) % 5; i > 0; i--)
+            assert_int_equal(json_array_append_new(value, some_value(seed, depth - 1)), 0);
+        return value;
+    default:
+        value = json_object();
+        for (uint32_t i = next_random(seed) % 60; i > 0; i--) {
+            AUTO(json_unref) json_t *key = some_text(seed);
+            (void)json_object_set_new(value, json_string_value(key), some_value(seed, depth - 1));
+        }
+        return value;
+    }
+}
+
+static void what_is_written_is_what_jansson_writes(void **state)
+{
+    (void)state;
+    const size_t flags = JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_REAL_PRECISION(15);
+    uint32_t seed = 1;
+
+    for (int i = 0; i < 400; i++) {
+        AUTO(json_unref) json_t *value = some_value(&seed, (unsigned)i % 4);
+        for (int indented = 0; indented < 2; indented++) {
+            AUTO(buf_done) struct buf out = {0};
+            char *wanted = json_dumps(value, flags | (indented ? JSON_INDENT(2) : JSON_COMPACT));
+            json_format(value, indented != 0, &out);
+            assert_string_equal(buf_text(&out), wanted);
+            free(wanted);
+        }
+    }
+}
+
+static void what_is_nested_deeply_is_indented_all_the_way(void **state)
+{
+    (void)state;
+    json_t *value = json_integer(1);
+    AUTO(buf_done) struct buf out = {0};
+
+    for (int i = 0; i < 100; i++) {
+        json_t *outer = json_array();
+        assert_int_equal(json_array_append_new(outer, value), 0);
+        value = outer;
+    }
+    char *wanted = json_dumps(value, JSON_INDENT(2));
+    json_format(value, true, &out);
+    assert_string_equal(buf_text(&out), wanted);
+    free(wanted);
+    json_decref(value);
+}
+
 static void an_error_names_line_and_column(void **state)
 {
     (void)state;
@@ -162,6 +251,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_parsed_is_written_the_same_with_sorted_keys),
         cmocka_unit_test(a_fraction_is_written_as_it_was_read),
+        cmocka_unit_test(what_is_written_is_what_jansson_writes),
+        cmocka_unit_test(what_is_nested_deeply_is_indented_all_the_way),
         cmocka_unit_test(an_error_names_line_and_column),
         cmocka_unit_test(too_long_and_too_deep_are_refused),
         cmocka_unit_test(brackets_inside_text_do_not_count_as_depth),

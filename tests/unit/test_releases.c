@@ -41,7 +41,7 @@ static void the_newest_releases_stay_and_no_more(void **state)
     (void)state;
     make_rows(rows, 30);
     rows[0].used = true;
-    retention_choose(rows, 30, 30, 10);
+    retention_choose(rows, 30, 30, 10, 0);
     assert_int_equal(count_kept(rows, 30), 10);
     assert_true(is_kept(rows, 30, 21));
     assert_false(is_kept(rows, 30, 20));
@@ -54,7 +54,7 @@ static void what_is_used_stays_however_old_it_is(void **state)
     (void)state;
     make_rows(rows, 30);
     rows[30 - 3].used = true;
-    retention_choose(rows, 30, 30, 10);
+    retention_choose(rows, 30, 30, 10, 0);
     assert_true(is_kept(rows, 30, 3));
     assert_int_equal(count_kept(rows, 30), 11);
 }
@@ -68,7 +68,7 @@ static void many_failures_do_not_push_out_the_last_good_one(void **state)
     for (uint32_t number = 6; number <= 30; number++)
         rows[30 - number].reached = false;
     rows[30 - 5].used = true; /* it runs */
-    retention_choose(rows, 30, 5, 10);
+    retention_choose(rows, 30, 5, 10, 0);
     assert_true(is_kept(rows, 30, 5));
     assert_true(is_kept(rows, 30, 4));
     assert_false(is_kept(rows, 30, 3));
@@ -84,7 +84,7 @@ static void one_offs_take_nobodys_place_and_go_when_unused(void **state)
     for (size_t i = 0; i < 20; i += 2)
         rows[i].one_off = true;
     rows[4].used = true;
-    retention_choose(rows, 30, 29, 10);
+    retention_choose(rows, 30, 29, 10, 0);
     assert_true(rows[4].kept);
     assert_false(rows[0].kept);
     assert_int_equal(count_kept(rows, 30), 11);
@@ -99,10 +99,33 @@ static void without_a_current_release_the_last_good_one_stays(void **state)
     make_rows(rows, 20);
     for (size_t i = 0; i < 15; i++)
         rows[i].reached = false;
-    retention_choose(rows, 20, 0, 10);
+    retention_choose(rows, 20, 0, 10, 0);
     assert_true(is_kept(rows, 20, 5));
     assert_int_equal(count_kept(rows, 20), 11);
-    retention_choose(rows, 0, 0, 10);
+    retention_choose(rows, 0, 0, 10, 0);
+}
+
+static void above_the_budget_the_oldest_go_but_never_what_runs_and_what_ran_before(void **state)
+{
+    struct retention_row rows[ROWS_MAX];
+
+    (void)state;
+    for (uint64_t budget = 1; budget <= 1500; budget += 7) {
+        uint64_t total = 0;
+        make_rows(rows, 20);
+        for (size_t i = 0; i < 20; i++)
+            rows[i].bytes = 100;
+        rows[1].used = true;  /* 19 runs */
+        rows[17].used = true; /* an old instance of 3 is still there */
+        retention_choose(rows, 20, 19, 15, budget);
+        assert_true(is_kept(rows, 20, 19));
+        assert_true(is_kept(rows, 20, 18));
+        assert_true(is_kept(rows, 20, 3));
+        for (size_t i = 0; i < 20; i++)
+            total += rows[i].kept ? rows[i].bytes : 0;
+        assert_true(total <= MAX(budget, 200U) + 100); /* 3 comes last and stays whatever it is */
+        assert_true(count_kept(rows, 20) <= 16);
+    }
 }
 
 /* ---- comparing ---- */
@@ -212,6 +235,7 @@ int main(void)
         cmocka_unit_test(many_failures_do_not_push_out_the_last_good_one),
         cmocka_unit_test(one_offs_take_nobodys_place_and_go_when_unused),
         cmocka_unit_test(without_a_current_release_the_last_good_one_stays),
+        cmocka_unit_test(above_the_budget_the_oldest_go_but_never_what_runs_and_what_ran_before),
         cmocka_unit_test(contents_of_secrets_are_not_shown_and_the_rest_is),
         cmocka_unit_test(services_are_added_removed_or_replaced),
         cmocka_unit_test(a_restart_alone_makes_no_other_release),

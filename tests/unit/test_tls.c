@@ -57,6 +57,15 @@ static void make_pair(const char *name, struct pair *ret)
     EVP_PKEY_free(key);
 }
 
+static bool add(struct tls_context *context, const struct str *names, size_t count,
+                struct str chain, struct str key, struct err *err)
+{
+    return tls_context_add(
+        context,
+        &(struct tls_certificate){.names = names, .name_count = count, .chain = chain, .key = key},
+        err);
+}
+
 static void pair_done(struct pair *pair)
 {
     buf_done(&pair->chain);
@@ -74,8 +83,7 @@ static struct tls_context *context_of(const char *const *names, size_t count)
         AUTO(pair_done) struct pair pair = {0};
         struct str name = str_of(names[i]);
         make_pair(names[i], &pair);
-        assert_true(
-            tls_context_add(context, &name, 1, buf_str(&pair.chain), buf_str(&pair.key), &err));
+        assert_true(add(context, &name, 1, buf_str(&pair.chain), buf_str(&pair.key), &err));
     }
     return context;
 }
@@ -238,16 +246,15 @@ static void a_key_of_another_certificate_is_refused(void **state)
     (void)state;
     make_pair("a.test", &a);
     make_pair("b.test", &b);
-    assert_false(tls_context_add(context, &name, 1, buf_str(&a.chain), buf_str(&b.key), &err));
+    assert_false(add(context, &name, 1, buf_str(&a.chain), buf_str(&b.key), &err));
     assert_int_equal(err.code, ERR_INVALID);
-    assert_false(tls_context_add(context, &name, 1, STR("nonsense"), buf_str(&b.key), &err));
+    assert_false(add(context, &name, 1, STR("nonsense"), buf_str(&b.key), &err));
     assert_non_null(strstr(err.text, "certificate"));
-    assert_false(tls_context_add(context, &name, 1, buf_str(&a.chain), STR("nonsense"), &err));
+    assert_false(add(context, &name, 1, buf_str(&a.chain), STR("nonsense"), &err));
     assert_non_null(strstr(err.text, "key"));
-    assert_false(tls_context_add(context, &name, TLS_MAX_NAMES + 1, buf_str(&a.chain),
-                                 buf_str(&a.key), &err));
+    assert_false(add(context, &name, TLS_MAX_NAMES + 1, buf_str(&a.chain), buf_str(&a.key), &err));
     assert_int_equal(err.code, ERR_LIMIT);
-    assert_true(tls_context_add(context, &name, 1, buf_str(&a.chain), buf_str(&a.key), &err));
+    assert_true(add(context, &name, 1, buf_str(&a.chain), buf_str(&a.key), &err));
     tls_context_free(context);
 }
 

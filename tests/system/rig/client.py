@@ -94,6 +94,7 @@ class WebSocket:
 
     def close(self):
         with contextlib.suppress(OSError):
+            self.file.close()
             self.sock.close()
 
 

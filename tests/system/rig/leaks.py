@@ -54,8 +54,8 @@ class Snapshot:
         }
         daemon, edge = machine.daemon_pid(), machine.edge_pid()
         self.files = {"daemon": _steady_files(daemon), "edge": _steady_files(edge)}
-        # Only an edge that this daemon started is its child, with a descriptor.
-        if process.parent(edge) == daemon:
+        # The daemon watches the edge.
+        if "anon_inode:[pidfd]" in self.files["daemon"]:
             self.files["daemon"].remove("anon_inode:[pidfd]")
 
     def left_over(self, before):

@@ -1,0 +1,380 @@
+#!/usr/bin/env python3
+"""The cache where several connections, much data or time are needed.
+
+Run by edge_rig. The application counts what it is asked for; what it answers is said by the query.
+"""
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlparse
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
+import h2_frames as h2  # noqa: E402
+import tap  # noqa: E402
+
+RIG, HTTP, HTTPS = sys.argv[1], int(os.environ["EDGE_HTTP"]), int(os.environ["EDGE_HTTPS"])
+SEEN, LOCK, OPEN = {}, threading.Lock(), threading.Event()
+LIVE = {"answers": True}
+
+
+class App(BaseHTTPRequestHandler):
+    """?n= bytes, ?cc= Cache-Control, ?delay= seconds, ?etag=, ?vary=, ?status=, ?tag=, ?gate= waits."""
+    wbufsize = 1 << 16  # head and body in one packet
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        url = urlparse(self.path)
+        query = {k: v[0] for k, v in parse_qs(url.query).items()}
+        with LOCK:
+            SEEN[url.path] = count = SEEN.get(url.path, 0) + 1
+        if "gate" in query:
+            OPEN.wait(10)
+        time.sleep(float(query.get("delay", 0)))
+        body = (f"{url.path} {count} {self.headers.get('x-who', '')} ".encode() * (1 + int(query.get("n", 0))))
+        body = body[:int(query["n"])] if "n" in query else body
+        etag = f'"{query["etag"]}"' if "etag" in query else None
+        status = 200 if LIVE["answers"] else 503
+        if etag and self.headers.get("if-none-match") == etag and status == 200:
+            status, body = 304, b""
+        self.send_response(int(query.get("status", status)))
+        for name, key in (("Cache-Control", "cc"), ("Vary", "vary"), ("Cache-Tag", "tag")):
+            if key in query:
+                self.send_header(name, query[key])
+        if etag:
+            self.send_header("ETag", etag)
+        if status != 304:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_POST = do_HEAD = do_GET
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 512
+
+
+APP = Server(("127.0.0.1", 0), App)
+threading.Thread(target=APP.serve_forever, daemon=True).start()
+
+
+def publish(cache=None, cache_bytes=None):
+    table = {
+        "certificates": [{"names": ["*.localhost"], "certificate_file": os.environ["EDGE_CERTIFICATE"],
+                          "key_file": os.environ["EDGE_KEY"]}],
+        "listeners": [{"id": 1, "kind": "http"}, {"id": 2, "kind": "https"},
+                      {"id": 3, "kind": "tcp", "upstream": 0}, {"id": 4, "kind": "http"}],
+        "upstreams": [{"name": "test/app", "targets": [
+            {"id": "t1", "address": f"127.0.0.1:{APP.server_address[1]}"}]}],
+        "routes": [{"system": "test", "path": "/", "upstream": 0, "cache": cache or {}}]}
+    if cache_bytes is not None:
+        table["cache_bytes"] = cache_bytes
+    subprocess.run([RIG, "table"], input=json.dumps(table), text=True, check=True, stdout=subprocess.DEVNULL)
+
+
+def get(path, method="GET", headers=None, port=HTTP):
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    client.request(method, path, headers={"Host": "a.localhost", **(headers or {})})
+    answer = client.getresponse()
+    answer.body = answer.read()
+    answer.cache = answer.getheader("cache-status") or ""
+    client.close()
+    return answer
+
+
+SERIAL = [0]
+
+
+def ask_edge(**message):
+    SERIAL[0] += 1
+    subprocess.run([RIG, "send", json.dumps({"type": "cache", "id": SERIAL[0], "system": "test", **message})],
+                   check=True, stdout=subprocess.DEVNULL)
+    # the id stands behind the other members, which are sorted by the formatter
+    done = subprocess.run([RIG, "await", f'"id":{SERIAL[0]},'], check=True, text=True, capture_output=True)
+    return json.loads(done.stdout)
+
+
+def seen(path):
+    return SEEN.get(path, 0)
+
+
+def wait_for(condition, what):
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"never: {what}")
+
+
+def many_requests_for_one_thing_become_one_and_all_get_it():
+    publish()
+    OPEN.clear()
+    with ThreadPoolExecutor(40) as pool:
+        asked = [pool.submit(get, "/one?gate=1&cc=max-age%3D60&n=50000") for _ in range(40)]
+        wait_for(lambda: seen("/one") == 1, "the first request")
+        time.sleep(0.3)
+        OPEN.set()
+        answers = [one.result() for one in asked]
+    assert seen("/one") == 1, seen("/one")
+    assert len({answer.body for answer in answers}) == 1
+    collapsed = [answer for answer in answers if "collapsed" in answer.cache]
+    assert len(collapsed) >= 30, [answer.cache for answer in answers]
+    assert ask_edge()["cache_collapsed"] >= 30
+
+
+def who_waits_for_what_cannot_be_stored_is_let_go_at_once_and_the_next_do_not_wait():
+    publish()
+    OPEN.clear()
+    with ThreadPoolExecutor(10) as pool:
+        asked = [pool.submit(get, "/never?gate=1&cc=private") for _ in range(10)]
+        wait_for(lambda: seen("/never") == 1, "the first request")
+        time.sleep(0.2)
+        assert seen("/never") == 1
+        OPEN.set()
+        assert all(one.result().status == 200 for one in asked)
+    assert seen("/never") == 10
+    started = time.monotonic()
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: get("/never?delay=0.4&cc=private"), range(5)))
+    assert time.monotonic() - started < 1.2, "they went one behind the other"
+
+
+def a_fetch_that_takes_long_is_not_awaited_for_ever():
+    publish()
+    before = ask_edge()["cache_slow"]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(get, "/slow?delay=7&cc=max-age%3D60")
+        wait_for(lambda: seen("/slow") == 1, "the first request")
+        started = time.monotonic()
+        second = pool.submit(get, "/slow?delay=0&cc=max-age%3D60", headers={"X-Who": "second"})
+        wait_for(lambda: seen("/slow") >= 1, "the first request")
+        time.sleep(0.1)
+        # another address: the key is the whole of path and query
+        assert second.result().status == 200 and time.monotonic() - started < 4
+        third = pool.submit(get, "/slow?delay=7&cc=max-age%3D60")
+        time.sleep(5.3)
+        assert ask_edge()["cache_slow"] == before + 1
+        assert first.result().status == third.result().status == 200
+
+
+def when_the_first_client_leaves_another_one_fetches():
+    publish()
+    OPEN.clear()
+    leader = socket.create_connection(("127.0.0.1", HTTP))
+    leader.sendall(h2.PREFACE + h2.frame(h2.SETTINGS) +
+                   h2.get(1, "/leaves?gate=1&cc=max-age%3D60", authority="a.localhost"))
+    wait_for(lambda: seen("/leaves") == 1, "the first request")
+    with ThreadPoolExecutor(5) as pool:
+        asked = [pool.submit(get, "/leaves?gate=1&cc=max-age%3D60") for _ in range(5)]
+        time.sleep(0.2)
+        leader.sendall(h2.frame(h2.RST_STREAM, 0, 1, struct.pack(">I", 8)))  # CANCEL
+        wait_for(lambda: seen("/leaves") == 2, "the second request")
+        OPEN.set()
+        assert all(one.result().status == 200 for one in asked)
+    assert seen("/leaves") == 2, seen("/leaves")
+
+
+def what_is_stale_is_sent_while_one_request_fetches_a_new_one():
+    publish({"stale_while_revalidate_s": 30})
+    url = "/swr?cc=max-age%3D1&delay=0.5"
+    assert get(url).status == 200
+    time.sleep(2.1)
+    started = time.monotonic()
+    answers = [get(url) for _ in range(5)]
+    assert time.monotonic() - started < 0.4, "somebody waited"
+    assert all("hit" in answer.cache and b" 1 " in answer.body for answer in answers), answers[0].cache
+    wait_for(lambda: seen("/swr") == 2, "the revalidation")
+    wait_for(lambda: b" 2 " in get(url).body, "the new one")
+    assert seen("/swr") == 2
+
+
+def revalidation_in_the_background_uses_the_validator():
+    publish()
+    url = "/swr304?etag=x&cc=max-age%3D1,stale-while-revalidate%3D60"
+    first = get(url)
+    time.sleep(2.1)
+    assert "hit" in get(url, headers={"If-None-Match": '"other"', "Range": "bytes=0-1"}).cache
+    wait_for(lambda: "ttl=1" in get(url).cache or "ttl=0" in get(url).cache, "it became fresh")
+    assert get(url).body == first.body and seen("/swr304") == 2
+
+
+def a_failure_is_hidden_by_what_is_stale_only_where_that_is_allowed():
+    publish({"stale_if_error_s": 60})
+    urls = ("/sie?cc=max-age%3D1", "/strict?cc=max-age%3D1,must-revalidate")
+    bodies = [get(url).body for url in urls]
+    time.sleep(2.1)
+    LIVE["answers"] = False
+    try:
+        hidden, shown = get(urls[0]), get(urls[1])
+        assert hidden.status == 200 and hidden.body == bodies[0] and "fwd-status=503" in hidden.cache
+        assert "stale-if-error" in hidden.cache and int(hidden.getheader("age")) >= 2
+        assert shown.status == 503
+    finally:
+        LIVE["answers"] = True
+
+
+def the_cache_never_holds_more_than_it_may_and_a_scan_leaves_what_is_hot():
+    publish(cache_bytes=4_000_000)
+    hot = [f"/hot{i}?n=10000&cc=max-age%3D600" for i in range(20)]
+    for _ in range(4):
+        for url in hot:
+            get(url)
+    for i in range(4000):  # ten times the room
+        if i % 400 == 0:
+            for url in hot:
+                get(url)
+            assert ask_edge()["cache_bytes"] <= 4_000_000
+        get(f"/scan{i}?n=10000&cc=max-age%3D600")
+    state = ask_edge()
+    assert state["cache_bytes"] <= 4_000_000 and state["cache_evicted"] > 3000, state
+    kept = [url for url in hot if "hit" in get(url).cache]
+    assert len(kept) >= 19, f"{len(kept)} of 20 left"
+
+
+def what_is_too_large_is_passed_on_and_not_kept():
+    publish({"max_object_bytes": 100_000})
+    before = ask_edge()["cache_refused"]
+    for _ in range(2):
+        assert len(get("/large?n=100001&cc=max-age%3D60").body) == 100_001
+    assert seen("/large") == 2 and ask_edge()["cache_refused"] == before + 2
+    for _ in range(2):
+        assert len(get("/fits?n=100000&cc=max-age%3D60").body) == 100_000
+    assert seen("/fits") == 1
+
+
+def a_key_that_is_too_long_is_not_kept():
+    publish()
+    before = ask_edge()["cache_refused"]
+    for _ in range(2):
+        assert get("/key?cc=max-age%3D60&x=" + "k" * 9000).status == 200
+    assert seen("/key") == 2 and ask_edge()["cache_refused"] == before + 2
+
+
+def one_address_has_so_many_variants_and_no_more():
+    publish(cache_bytes=64_000_000)
+    ask_edge(purge="all")
+    for i in range(40):
+        assert get("/variants?vary=X-Who&cc=max-age%3D60", headers={"X-Who": f"v{i}"}).status == 200
+    assert ask_edge()["system_entries"] == 32
+    last = get("/variants?vary=X-Who&cc=max-age%3D60", headers={"X-Who": "v39"})
+    first = get("/variants?vary=X-Who&cc=max-age%3D60", headers={"X-Who": "v0"})
+    assert "hit" in last.cache and b"v39" in last.body
+    assert "hit" not in first.cache and b"v0" in first.body
+
+
+def a_slow_client_keeps_what_it_is_sent_and_gets_all_of_it():
+    publish(cache_bytes=64_000_000)
+    url = "/held?n=6000000&cc=max-age%3D600"
+    whole = get(url).body
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.connect(("127.0.0.1", HTTP))
+    slow.sendall(f"GET {url} HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n".encode())
+    time.sleep(0.2)
+    assert ask_edge(purge="path", text="/held")["purged"] == 1
+    assert ask_edge()["cache_bytes"] >= 6_000_000, "its memory still counts"
+    data = b""
+    while piece := slow.recv(1 << 20):
+        data += piece
+    assert data.split(b"\r\n\r\n", 1)[1] == whole
+    wait_for(lambda: ask_edge()["cache_bytes"] < 6_000_000, "it was given back")
+
+
+def tls_and_http2_clients_get_hits_byte_for_byte():
+    publish()
+    url = "/both?n=300000&cc=max-age%3D600"
+    whole = get(url).body
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client = http.client.HTTPSConnection("127.0.0.1", HTTPS, context=context, timeout=20)
+    client.request("GET", url, headers={"Host": "a.localhost"})
+    first = client.getresponse()  # https is another address
+    assert first.read() and "fwd=miss" in first.getheader("cache-status")
+    client.request("GET", url, headers={"Host": "a.localhost"})
+    again = client.getresponse()
+    body = again.read()
+    assert "hit" in again.getheader("cache-status") and len(body) == len(whole)
+    done = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-H", "Host: a.localhost", "-D", "-",
+                           f"http://127.0.0.1:{HTTP}{url}"], capture_output=True, check=True).stdout
+    head, data = done.split(b"\r\n\r\n", 1)
+    assert b"HTTP/2 200" in head and b"hit" in head and data == whole, head
+
+
+def a_purge_reaches_a_path_a_prefix_a_tag_or_all():
+    publish({"tags": "Cache-Tag"})
+    ask_edge(purge="all")
+    for path in ("/p/a?x=1&", "/p/a?x=2&", "/p/b?", "/q?tag=red,+blue&", "/r?tag=blue&", "/s?"):
+        get(path + "cc=max-age%3D60")
+    assert ask_edge()["system_entries"] == 6
+    assert ask_edge(purge="path", text="/p/a")["purged"] == 2
+    assert ask_edge(purge="path", text="/s?cc=other")["purged"] == 0
+    assert ask_edge(purge="prefix", text="/p/")["purged"] == 1
+    assert ask_edge(purge="tag", text="red")["purged"] == 1
+    assert ask_edge(purge="tag", text="blu")["purged"] == 0
+    assert ask_edge(purge="all", system="other")["purged"] == 0
+    assert ask_edge(purge="all")["purged"] == 2
+    assert get("/s?cc=max-age%3D60").cache.startswith("ishizue; fwd=miss")
+
+
+def what_is_fetched_while_a_purge_comes_is_not_kept():
+    publish()
+    OPEN.clear()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(get, "/race?gate=1&cc=max-age%3D60")
+        wait_for(lambda: seen("/race") == 1, "the request")
+        ask_edge(purge="path", text="/race")
+        OPEN.set()
+        assert asked.result().status == 200
+    assert "hit" not in get("/race?gate=1&cc=max-age%3D60").cache
+
+
+def unsafe_methods_make_what_is_stored_forgotten_unless_they_fail():
+    publish()
+    url = "/thing?cc=max-age%3D60"
+    get(url)
+    assert "hit" in get(url).cache
+    assert get(url + "&status=500", method="POST").status == 500
+    assert "hit" in get(url).cache
+    assert get(url, method="POST").status == 200
+    assert "hit" not in get(url).cache
+
+
+def without_its_size_there_is_no_cache():
+    publish(cache_bytes=0)
+    assert get("/none?cc=max-age%3D60").cache == "" and ask_edge()["cache_bytes"] == 0
+
+
+ONLY = sys.argv[2:]
+sys.exit(tap.run([test for test in [
+    many_requests_for_one_thing_become_one_and_all_get_it,
+    who_waits_for_what_cannot_be_stored_is_let_go_at_once_and_the_next_do_not_wait,
+    a_fetch_that_takes_long_is_not_awaited_for_ever,
+    when_the_first_client_leaves_another_one_fetches,
+    what_is_stale_is_sent_while_one_request_fetches_a_new_one,
+    revalidation_in_the_background_uses_the_validator,
+    a_failure_is_hidden_by_what_is_stale_only_where_that_is_allowed,
+    the_cache_never_holds_more_than_it_may_and_a_scan_leaves_what_is_hot,
+    what_is_too_large_is_passed_on_and_not_kept,
+    a_key_that_is_too_long_is_not_kept,
+    one_address_has_so_many_variants_and_no_more,
+    a_slow_client_keeps_what_it_is_sent_and_gets_all_of_it,
+    tls_and_http2_clients_get_hits_byte_for_byte,
+    a_purge_reaches_a_path_a_prefix_a_tag_or_all,
+    what_is_fetched_while_a_purge_comes_is_not_kept,
+    unsafe_methods_make_what_is_stored_forgotten_unless_they_fail,
+    without_its_size_there_is_no_cache,
+] if not ONLY or any(word in test.__name__ for word in ONLY)]))
