@@ -34,7 +34,9 @@ static uint8_t mask_of(uint8_t bits, size_t i)
 
     if (bits >= from + 8)
         return 0xff;
-    return bits <= from ? 0 : (uint8_t)(0xff << (8 - (bits - from)));
+    if (bits <= from)
+        return 0;
+    return (uint8_t)(0xff << (from + 8 - bits));
 }
 
 bool cidr_parse(struct str text, struct cidr *ret, struct err *err)

@@ -13,8 +13,16 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "control/daemon_priv.h"
+#include "control/rollout.h"
 
-enum { QUICK_FIRST_MS = 150, QUICK_MAX_MS = 2000, ALIVE_MS = 1000 };
+enum {
+    QUICK_FIRST_MS = 150,
+    QUICK_MAX_MS = 2000,
+    ALIVE_MS = 1000,
+    PORT_MS = 10000, /* without a check: a port that nobody listens on is waited for so long */
+    PORT_ASK_MS = 1000,
+    PORT_PAUSE_MS = 100,
+};
 
 static const struct compose_healthcheck *healthcheck_of(const struct instance *instance)
 {
@@ -110,6 +118,17 @@ static void judge(struct instance *instance, bool healthy, const char *detail)
         instance_event(instance, INSTANCE_ON_SICK, instance->check_detail);
 }
 
+/* One without a check that takes the place of another is to listen first. */
+static void port_answered(struct instance *instance, bool listens)
+{
+    if (!listens) {
+        next_check(instance, PORT_PAUSE_MS);
+        return;
+    }
+    timer_clear(&instance->check_timer);
+    instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
+}
+
 void check_answered(struct daemon *daemon, const char *id, uint32_t check, bool healthy,
                     const char *detail)
 {
@@ -119,8 +138,12 @@ void check_answered(struct daemon *daemon, const char *id, uint32_t check, bool 
         struct instance *instance = system_find_instance(entry->value, id);
         if (instance == NULL)
             continue;
-        if (instance->checks == check && timer_is_set(&instance->check_timer))
+        if (instance->checks != check || !timer_is_set(&instance->check_timer))
+            return;
+        if (check_exists(instance))
             judge(instance, healthy, detail);
+        else
+            port_answered(instance, healthy);
         return;
     }
 }
@@ -179,6 +202,32 @@ static uint16_t probed_port(const struct instance *instance)
     return service->port_count > 0 ? service->ports[0].target : instance->made_of->image->port;
 }
 
+/* Is it worth to wait for its port? Nobody promised that it listens, so not for long. */
+static bool awaits_port(const struct instance *instance, uint16_t port, uint64_t now_ns)
+{
+    const struct compose_service *service = instance->made_of->service;
+
+    for (size_t i = 0; i < service->port_count; i++)
+        if (service->ports[i].target == port && service->ports[i].protocol == PORT_UDP)
+            return false;
+    return port != 0 && instance->state == INSTANCE_WARMING && !instance->is_job &&
+           rollout_is_active(instance->system) &&
+           now_ns - instance->started_ns < PORT_MS * NS_PER_MS;
+}
+
+/* Without a check: true when the answer of its port is waited for. */
+static bool ask_port(struct instance *instance, uint64_t now_ns)
+{
+    uint16_t port = probed_port(instance);
+
+    if (!awaits_port(instance, port, now_ns) ||
+        !edge_link_probe(instance->system->daemon->edge, instance, instance->checks, NULL, port,
+                         PORT_ASK_MS))
+        return false;
+    next_check(instance, PORT_ASK_MS + PORT_PAUSE_MS); /* should no answer come */
+    return true;
+}
+
 /* No answer counts as none at all: an edge that is away is not the instance's fault. */
 static void on_due(struct timer *timer, uint64_t now_ns)
 {
@@ -192,7 +241,8 @@ static void on_due(struct timer *timer, uint64_t now_ns)
         return;
     }
     if (!check_exists(instance)) {
-        instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
+        if (!ask_port(instance, now_ns))
+            instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
         return;
     }
     next_check(instance, figures.timeout_ms + 1000); /* should no answer come */

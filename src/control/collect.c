@@ -106,16 +106,23 @@ static struct compose_releases limits_of(const struct system *system)
                            : release->compose->x.releases;
 }
 
-static bool forget_rows(const struct system *system, const struct rows *rows, struct err *err)
+static bool forget_rows(const struct system *system, const struct rows *rows, size_t *ret_count,
+                        struct err *err)
 {
-    for (size_t i = 0; i < rows->len; i++)
-        if (!rows->ptr[i].kept &&
-            !state_forget_release(system->daemon->state, system->name, rows->ptr[i].number, err))
+    for (size_t i = 0; i < rows->len; i++) {
+        if (rows->ptr[i].kept)
+            continue;
+        if (!state_forget_release(system->daemon->state, system->name, rows->ptr[i].number, err))
             return false;
+        ++*ret_count;
+    }
     return true;
 }
 
-static bool forget_releases(const struct system *system, struct map *folders, struct err *err)
+/* Adds the folders of the trees that its releases have to <folders>, and how many releases went to
+ * <ret_count>. */
+static bool forget_releases(const struct system *system, struct map *folders, size_t *ret_count,
+                            struct err *err)
 {
     struct state *state = system->daemon->state;
     struct rows rows = {0};
@@ -130,7 +137,7 @@ static bool forget_releases(const struct system *system, struct map *folders, st
         count_all_bytes(system, &rows, folders);
         retention_choose(rows.ptr, rows.len, system->current == NULL ? 0 : system->current->number,
                          limits.keep, limits.disk_bytes);
-        ok = forget_rows(system, &rows, err);
+        ok = forget_rows(system, &rows, ret_count, err);
     }
     VEC_DONE(&rows);
     ok = ok && state_commit(state, err);
@@ -242,23 +249,38 @@ void collect_housekeeping(struct daemon *daemon)
     daemon->collect_due = false;
 }
 
-/* Once more for all systems, with the sizes that were missing. */
-static void forget_all(struct daemon *daemon)
+static void forget_all(struct daemon *daemon, size_t *ret_count);
+
+/* Once more, with the sizes that were missing. */
+static void on_measured(struct daemon *daemon)
+{
+    size_t count = 0;
+
+    forget_all(daemon, &count);
+    if (count == 0)
+        return;
+    daemon->collect_due = true;
+    collect_housekeeping(daemon);
+}
+
+static void forget_all(struct daemon *daemon, size_t *ret_count)
 {
     AUTO(map_done) struct map folders = {0};
     struct map_entry *entry;
     struct err err;
 
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;)
-        if (!forget_releases(entry->value, &folders, &err))
+        if (!forget_releases(entry->value, &folders, ret_count, &err))
             log_error("daemon", "%s: %s", ((struct system *)entry->value)->name, err.text);
-    daemon->collect_due = true;
-    collect_housekeeping(daemon);
-    tree_sizes_update(daemon, &folders, forget_all);
+    tree_sizes_update(daemon, &folders, on_measured);
 }
 
+/* Sizes of trees are remembered together, so it is about all systems. */
 void collect_begin(struct system *system)
 {
-    (void)system; /* trees are those of all systems, and their sizes are remembered together */
-    forget_all(system->daemon);
+    size_t ignored = 0;
+
+    forget_all(system->daemon, &ignored);
+    system->daemon->collect_due = true;
+    collect_housekeeping(system->daemon);
 }

@@ -138,10 +138,11 @@ bool edge_link_probe(struct edge_link *link, const struct instance *instance, ui
     str_format(address, sizeof address, "%s:%u", ip, (unsigned)port);
     str_format(probe.instance, sizeof probe.instance, "%s", instance->id);
     if (!edge_process_send(link->active,
-                           json_pack("{s:s, s:I, s:s, s:s?, s:s, s:I}", "type", "probe", "probe",
-                                     (json_int_t)probe.number, "address", address, "path", path,
-                                     "host", instance->made_of->service->name, "timeout_ms",
-                                     (json_int_t)timeout_ms),
+                           json_pack("{s:s, s:I, s:s, s:s?, s:s, s:I, s:i}", "type", "probe",
+                                     "probe", (json_int_t)probe.number, "address", address, "path",
+                                     path, "host", instance->made_of->service->name, "timeout_ms",
+                                     (json_int_t)timeout_ms, "send_proxy",
+                                     (int)instance->made_of->service->x.send_proxy),
                            NULL, 0))
         return false;
     VEC_PUSH(&link->probes, probe);

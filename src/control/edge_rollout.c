@@ -76,8 +76,8 @@ static void add_choice(const struct rollout *rollout, const struct compose_x_dep
         (void)json_object_set_new(split, "cookie", json_string(deploy->split.cookie));
     if (deploy->split.header != NULL)
         (void)json_object_set_new(split, "header", json_string(deploy->split.header));
-    (void)json_object_set_new(
-        split, "free", json_boolean(deploy->split.values.count > 0 && deploy->split.share == 0));
+    /* One with values is the application's own: who has none of them gets another one. */
+    (void)json_object_set_new(split, "free", json_boolean(deploy->split.values.count > 0));
     (void)json_object_set_new(split, "values", values_of(rollout, deploy));
 }
 
@@ -101,10 +101,11 @@ json_t *edge_rollout_split(const struct system *system, const char *name)
     if (!edge_rollout_share(system, name, &share))
         return NULL;
     bool is_ab = service->track.strategy == ROLLOUT_AB;
-    json_t *split = json_pack(
-        "{s:s, s:[{s:I, s:I}, {s:I, s:I}]}", "by", is_ab ? "visitor" : "request", "shares",
-        "release", (json_int_t)rollout->from_number, "share", (json_int_t)(ROLLOUT_WHOLE - share),
-        "release", (json_int_t)rollout->to_number, "share", (json_int_t)share);
+    json_t *split =
+        json_pack("{s:s, s:[{s:I, s:I}, {s:I, s:I}]}", "by",
+                  is_ab && share > 0 ? "visitor" : "request", "shares", "release",
+                  (json_int_t)rollout->from_number, "share", (json_int_t)(ROLLOUT_WHOLE - share),
+                  "release", (json_int_t)rollout->to_number, "share", (json_int_t)share);
     if (is_ab)
         add_choice(rollout, &service->new->service->x.deploy, split);
     return split;

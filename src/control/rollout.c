@@ -86,6 +86,7 @@ bool rollout_save(const struct rollout *rollout, struct err *err)
         .state = rollout_state_name(rollout->at.state),
         .step = (uint32_t)rollout->at.step,
         .tolerates = rollout->at.tolerates,
+        .paused = rollout->at.paused,
         .started_ms = rollout->started_wall_ms,
         .since_ms = rollout->since_wall_ms,
         .switched_ms = rollout->switched_wall_ms,
@@ -102,6 +103,7 @@ static void copy_row(struct rollout *rollout, const struct state_rollout *row)
     rollout->asked = rollout_strategy_parse(row->strategy);
     rollout->at.step = row->step;
     rollout->at.tolerates = row->tolerates;
+    rollout->at.paused = row->paused;
     rollout->started_wall_ms = row->started_ms;
     rollout->since_wall_ms = row->since_ms;
     rollout->switched_wall_ms = row->switched_ms;
@@ -330,8 +332,8 @@ static void move(struct rollout *rollout, const struct rollout_transition *row, 
         rollout->at.step = rollout->at.steps - 1;
         rollout->switched_wall_ms = clock_wall_ms();
     }
-    if (row->event == ROLLOUT_ON_PAUSE)
-        rollout->at.tolerates = true;
+    rollout->at.paused = row->event == ROLLOUT_ON_PAUSE && row->from == ROLLOUT_STARTING;
+    rollout->at.tolerates |= row->event == ROLLOUT_ON_PAUSE;
     rollout->since_wall_ms = clock_wall_ms();
     /* Why it went back stays to be read when it is back. */
     if (row->from == ROLLOUT_ABORTING && row->event == ROLLOUT_ON_READY)

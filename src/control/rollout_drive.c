@@ -59,7 +59,7 @@ void rollout_direct_service(const struct system *system, struct plan_service *ro
         direct_replaced(rollout, service, row);
         return;
     }
-    if (rollout->at.state == ROLLOUT_ABORTING)
+    if (rollout->at.state == ROLLOUT_ABORTING && service->change == ROLLOUT_REMOVED)
         return;
     rollout_direct_other(&rollout->at, service->change == ROLLOUT_REMOVED, row);
     /* What it did not touch says nothing about it. */

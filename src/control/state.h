@@ -136,6 +136,7 @@ struct state_rollout {
     const char *state;
     uint32_t step;
     bool tolerates;
+    bool paused;
     int64_t started_ms;
     int64_t since_ms; /* in this state */
     int64_t switched_ms;

@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "control/state_priv.h"
 
+enum { TOLERATES = 1, PAUSED = 2 }; /* bits of the column "tolerates" */
+
 bool state_save_rollout(struct state *state, const char *system, const struct state_rollout *row,
                         struct err *err)
 {
@@ -25,7 +27,7 @@ bool state_save_rollout(struct state *state, const char *system, const struct st
     db_stmt_bind_text(stmt, 5, row->strategy);
     db_stmt_bind_text(stmt, 6, row->state);
     db_stmt_bind_int(stmt, 7, row->step);
-    db_stmt_bind_int(stmt, 8, row->tolerates);
+    db_stmt_bind_int(stmt, 8, (row->tolerates ? TOLERATES : 0) | (row->paused ? PAUSED : 0));
     db_stmt_bind_int(stmt, 9, row->started_ms);
     db_stmt_bind_int(stmt, 10, row->since_ms);
     db_stmt_bind_int(stmt, 11, row->switched_ms);
@@ -58,7 +60,8 @@ bool state_read_rollout(struct state *state, const char *system, state_rollout_f
                                     .strategy = db_stmt_text(stmt, 3),
                                     .state = db_stmt_text(stmt, 4),
                                     .step = (uint32_t)db_stmt_int(stmt, 5),
-                                    .tolerates = db_stmt_int(stmt, 6) != 0,
+                                    .tolerates = (db_stmt_int(stmt, 6) & TOLERATES) != 0,
+                                    .paused = (db_stmt_int(stmt, 6) & PAUSED) != 0,
                                     .started_ms = db_stmt_int(stmt, 7),
                                     .since_ms = db_stmt_int(stmt, 8),
                                     .switched_ms = db_stmt_int(stmt, 9),

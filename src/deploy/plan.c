@@ -421,7 +421,8 @@ static void raise_service(struct planner *planner, size_t service)
         return;
     if (wanted->exclusive && tally.old_live > 0)
         retire(planner, service, false);
-    else if (!directed || thin_out(planner, service) || !wanted->directive.stops_first)
+    else if (!wanted->directive.thins_early || thin_out(planner, service) ||
+             !wanted->directive.stops_first)
         fill(planner, service);
 }
 

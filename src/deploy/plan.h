@@ -55,6 +55,7 @@ struct plan_directive {
     uint32_t new_limit; /* so many of the wanted ones may exist for now */
     uint32_t old_keep;  /* so many old ones go on although the new ones are ready */
     bool lets_go;       /* old ones that are on their way out are not waited for */
+    bool thins_early;   /* old ones beyond old_keep go while the new ones start, not after */
     bool stops_first;   /* old ones beyond old_keep end before new ones start */
     bool keeps_ended;   /* old ones that have ended stay: they may be wanted again */
     bool is_patient;    /* one that is unhealthy has not failed yet */

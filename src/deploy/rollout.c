@@ -154,9 +154,10 @@ const struct rollout_stage *rollout_track_stage(const struct rollout_track *trac
 }
 
 /* Has the traffic of the step not moved yet? */
-static bool is_starting(enum rollout_state state)
+static bool is_starting(const struct rollout_position *at)
 {
-    return state == ROLLOUT_MIGRATING || state == ROLLOUT_STARTING;
+    return at->state == ROLLOUT_MIGRATING || at->state == ROLLOUT_STARTING ||
+           (at->state == ROLLOUT_WAITING && at->paused);
 }
 
 static bool is_after_switch(enum rollout_state state)
@@ -174,7 +175,7 @@ uint32_t rollout_share(const struct rollout_track *track, const struct rollout_p
     size_t index = index_of(track, at->step, at->steps);
     if (index == SIZE_MAX)
         return 0;
-    if (!is_starting(at->state))
+    if (!is_starting(at))
         return track->stages[index].share;
     return index == 0 ? 0 : track->stages[index - 1].share;
 }
@@ -195,7 +196,7 @@ enum plan_traffic rollout_traffic(const struct rollout_track *track,
     case ROLLOUT_RECREATE:
         return PLAN_TRAFFIC_SWITCH;
     case ROLLOUT_AB: /* a share of 0: only those whose cookie or header says so */
-        return is_starting(at->state) &&
+        return is_starting(at) &&
                        rollout_track_stage(track, at->step, at->steps) == &track->stages[0]
                    ? PLAN_TRAFFIC_OLD
                    : PLAN_TRAFFIC_BOTH;
@@ -211,7 +212,8 @@ enum plan_traffic rollout_traffic(const struct rollout_track *track,
 static void direct_back(struct plan_service *ret)
 {
     ret->traffic = PLAN_TRAFFIC_NEW;
-    ret->directive = (struct plan_directive){0};
+    ret->directive =
+        (struct plan_directive){.directed = true, .new_limit = UINT32_MAX, .lets_go = true};
     ret->old_hash = NULL;
 }
 
@@ -221,12 +223,13 @@ static void direct_stage(const struct rollout_track *track, const struct rollout
     const struct rollout_stage *stage = rollout_track_stage(track, at->step, at->steps);
     struct plan_directive *directive = &ret->directive;
 
+    directive->thins_early = true;
     if (stage == NULL) {
         directive->old_keep = UINT32_MAX;
         return;
     }
     directive->new_limit = stage->new_limit;
-    directive->old_keep = is_starting(at->state) ? stage->old_first : stage->old_keep;
+    directive->old_keep = is_starting(at) ? stage->old_first : stage->old_keep;
     if (directive->old_keep == track->old_count)
         directive->old_keep = UINT32_MAX; /* those of numbers that are wanted no more, too */
     directive->stops_first = track->stops_first;
@@ -262,7 +265,9 @@ void rollout_direct_other(const struct rollout_position *at, bool removed, struc
 
     if (stays)
         ret->directive = (struct plan_directive){.directed = true, .old_keep = UINT32_MAX};
-    else if (is_after_switch(at->state) && !removed)
-        ret->directive =
-            (struct plan_directive){.directed = true, .new_limit = UINT32_MAX, .is_patient = true};
+    else if (!removed) /* what drains since the rollout before does so by itself */
+        ret->directive = (struct plan_directive){.directed = true,
+                                                 .new_limit = UINT32_MAX,
+                                                 .lets_go = true,
+                                                 .is_patient = is_after_switch(at->state)};
 }

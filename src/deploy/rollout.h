@@ -85,7 +85,8 @@ struct rollout_position {
     enum rollout_state state;
     size_t step; /* from 0 */
     size_t steps;
-    bool tolerates; /* a person went on in spite of failures */
+    bool tolerates; /* failures end it no more: a person decides about them */
+    bool paused;    /* WAITING because new instances failed before the traffic of the step moved */
 };
 
 /* What the plan is told of a service that the release replaces. Sets `traffic` and `directive`. */

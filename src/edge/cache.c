@@ -6,6 +6,7 @@
 
 #include "edge/cache_use.h"
 #include "edge/head.h"
+#include "edge/limits.h"
 #include "edge/rules.h"
 
 /* ---- requests ---- */
@@ -48,7 +49,7 @@ void cache_request_read(const struct route *route, const struct http1_head *head
     bool pragma = false, has_control = false;
     bool is_own = route->rules != NULL && route->rules->auth != NULL; /* the target never sees it */
 
-    *ret = (struct cache_request){.policy = policy, .facts.default_s = policy->default_s};
+    *ret = (struct cache_request){.facts.default_s = policy->default_s};
     cache_control_init(&ret->control);
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
@@ -66,6 +67,7 @@ void cache_request_read(const struct route *route, const struct http1_head *head
     }
     ret->control.no_cache |= pragma && !has_control;
     ret->facts.no_store = ret->control.no_store;
+    ret->facts.authorized |= policy->tells_who;
     ret->facts.has_cookie &= !policy->knows_cookies;
     ret->is_bypass |=
         head->framing != HTTP_NO_BODY || head->upgrade ||
@@ -124,6 +126,12 @@ static bool is_usable(const struct cache_entry *entry, const struct cache_reques
 
 /* ---- what an exchange keeps ---- */
 
+/* As the target is told. */
+bool cache_is_https(const struct exchange *exchange)
+{
+    return exchange->client->kind == LISTENER_HTTPS || limits_is_secure(exchange);
+}
+
 struct cache_place cache_place_of(const struct exchange *exchange, const struct http1_head *head)
 {
     const struct route *route = exchange->route;
@@ -131,7 +139,7 @@ struct cache_place cache_place_of(const struct exchange *exchange, const struct 
     return (struct cache_place){
         .system = route->system,
         .upstream = exchange->view->table->upstreams[route->upstream].name,
-        .is_https = exchange->client->kind == LISTENER_HTTPS,
+        .is_https = cache_is_https(exchange),
         .host = head->host,
         .path = head->path,
         .query = head->query,
@@ -252,8 +260,7 @@ static void go(struct exchange *exchange, const struct cache_request *request,
     exchange->cache = use;
 }
 
-/* Answers from <entry>; true when that could be done. */
-static bool answer_fresh(struct exchange *exchange, struct cache_entry *entry, uint8_t waits)
+static void answer_fresh(struct exchange *exchange, struct cache_entry *entry, uint8_t waits)
 {
     struct worker *worker = exchange->worker;
     struct cache_status status = {.ttl_s = cache_ttl_s(entry, cache_now_ms(worker)),
@@ -266,7 +273,6 @@ static bool answer_fresh(struct exchange *exchange, struct cache_entry *entry, u
     }
     count_add(worker, COUNT_CACHE_HITS, 1);
     cache_serve(exchange, cache_entry_ref(entry), &status);
-    return true;
 }
 
 /* Sends what is stale and, unless somebody does already, asks for a new one. */
@@ -280,7 +286,7 @@ static void answer_stale(struct exchange *exchange, const struct cache_wanted *w
                    &flight) == CACHE_LEADS)
         cache_revalidate(exchange, &worker->head, key, entry, flight);
     count_add(worker, COUNT_CACHE_STALE, 1);
-    (void)answer_fresh(exchange, entry, 0);
+    answer_fresh(exchange, entry, 0);
 }
 
 static const char *reason_of(const struct cache_entry *entry, enum cache_standing standing,
@@ -309,7 +315,7 @@ static enum cache_joined look(struct exchange *exchange, const struct cache_requ
     struct cache_flight *flight = NULL;
 
     if (standing == CACHE_FRESH) {
-        (void)answer_fresh(exchange, entry, waits);
+        answer_fresh(exchange, entry, waits);
         return CACHE_WAITS;
     }
     if (standing == CACHE_STALE_FOR_NOW && exchange->method == HTTP_GET) {

@@ -54,6 +54,7 @@ struct route_cache {
     struct str *ignore;
     size_t ignore_count;
     struct str tags;    /* empty: none */
+    bool tells_who;     /* the edge tells the target who asks: what it answers may be for one */
     bool knows_cookies; /* key or bypass name some: the others make no difference */
 };
 

@@ -16,7 +16,7 @@ static bool is_name(const struct http_header *header, struct str name)
 /* Of "https://host/path", or "//host/path", if it is this request's; of "/path" as it is. */
 static bool same_origin(const struct exchange *exchange, struct str location, struct str *ret)
 {
-    struct str scheme = exchange->client->kind == LISTENER_HTTPS ? STR("https:") : STR("http:");
+    struct str scheme = cache_is_https(exchange) ? STR("https:") : STR("http:");
 
     if (str_eq_nocase(str_sub(location, 0, scheme.len), scheme))
         location = str_sub(location, scheme.len, SIZE_MAX);
@@ -44,7 +44,7 @@ static void forget_location(struct exchange *exchange, struct str location)
     struct cache_place place = {
         .system = route->system,
         .upstream = exchange->view->table->upstreams[route->upstream].name,
-        .is_https = exchange->client->kind == LISTENER_HTTPS,
+        .is_https = cache_is_https(exchange),
         .host = exchange->host,
         .path = str_sub(path, 0, mark),
         .query = mark < path.len ? str_sub(path, mark + 1, SIZE_MAX) : (struct str){0},

@@ -15,7 +15,8 @@
 
 enum {
     JOIN_BYTES = 4096, /* a body up to here is copied behind its head: cheaper than sendmsg() */
-    PIECES = 7,        /* of one write, beside the head */
+    PIECES = 8,        /* of one write */
+    FIRST_PIECES = 3,  /* with the head: what the socket does not take of these is copied */
     WRITES_PER_TURN = 4,
 };
 
@@ -192,12 +193,10 @@ static int next_pieces(const struct exchange *exchange, struct iovec *ret, int m
     int count = 0;
     uint32_t i = 0;
 
-    if (body->count > 0 && body->chunks[0].cap == CACHE_CHUNK_BYTES) {
-        i = (uint32_t)(skip / CACHE_CHUNK_BYTES); /* the first ones are as large as can be */
-        while (i > 0 && body->chunks[i - 1].len != CACHE_CHUNK_BYTES)
-            i--;
-        skip -= (uint64_t)i * CACHE_CHUNK_BYTES;
-    }
+    /* As long as they are as large as can be, which those of a known length are. */
+    for (; i < body->count && body->chunks[i].len == CACHE_CHUNK_BYTES && skip >= CACHE_CHUNK_BYTES;
+         i++)
+        skip -= CACHE_CHUNK_BYTES;
     for (; i < body->count && left > 0 && count < max; i++) {
         const struct cache_chunk *chunk = &body->chunks[i];
         if (skip >= chunk->len) {
@@ -239,8 +238,8 @@ static bool is_direct(const struct exchange *exchange)
 static bool send_plain(struct exchange *exchange)
 {
     struct conn *conn = exchange->side;
-    struct iovec iov[PIECES + 1];
-    int count = next_pieces(exchange, iov, PIECES + 1);
+    struct iovec iov[PIECES];
+    int count = next_pieces(exchange, iov, PIECES);
     ssize_t n = conn_write_some(conn, iov, count);
 
     if (n == CONN_BROKEN) {
@@ -286,8 +285,8 @@ void cache_resume(struct exchange *exchange)
 static bool send_first(struct exchange *exchange, size_t head_len)
 {
     struct worker *worker = exchange->worker;
-    struct iovec iov[1 + PIECES] = {{worker->head_bytes, head_len}};
-    int count = next_pieces(exchange, iov + 1, conn_is_plain(exchange->side) ? PIECES : 1);
+    struct iovec iov[1 + FIRST_PIECES] = {{worker->head_bytes, head_len}};
+    int count = next_pieces(exchange, iov + 1, conn_is_plain(exchange->side) ? FIRST_PIECES : 1);
     size_t body_len = total_of(iov + 1, count);
 
     if (count == 1 && body_len <= JOIN_BYTES) {

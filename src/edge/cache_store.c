@@ -271,6 +271,7 @@ bool cache_add(struct cache *cache, struct cache_entry *entry, uint64_t epoch)
             __atomic_store_n(&entry->uses, __atomic_load_n(&replaced->uses, __ATOMIC_RELAXED),
                              __ATOMIC_RELAXED);
             cache_queue_remove(cache, replaced);
+            cache_count(&cache->evicted, !is_same_variant(replaced, entry));
         } else {
             cache_count(&cache->entries, 1);
         }

@@ -18,7 +18,6 @@ enum { CACHE_WAITS_MAX = 2 };
 
 /* Of a request, what decides. */
 struct cache_request {
-    const struct route_cache *policy;
     struct cache_control control;
     struct cache_request_facts facts;
     bool has_range;
@@ -68,6 +67,7 @@ static inline uint64_t cache_now_ms(const struct worker *worker)
     return loop_now_ns(worker->loop) / NS_PER_MS;
 }
 
+bool cache_is_https(const struct exchange *exchange);
 /* The parts of <exchange>'s key that are not in its head. */
 struct cache_place cache_place_of(const struct exchange *exchange, const struct http1_head *head);
 

@@ -155,6 +155,8 @@ static bool answer_early(struct exchange *exchange, const struct http1_head *hea
 static bool is_admitted(struct exchange *exchange, struct str path)
 {
     (void)path;
+    if (exchange->ops->is_background)
+        return true; /* the client that it was started for was */
     if (exchange->rules != NULL && !rules_admit_maintenance(exchange))
         return false;
     if (exchange->route->limits != NULL && !limits_admit(exchange))

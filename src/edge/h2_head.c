@@ -7,8 +7,12 @@
 enum { FIELD_OVERHEAD_BYTES = 32 };
 
 static const struct str pseudo_names[H2_PSEUDOS] = {
-    [H2_AUTHORITY] = {":authority", 10}, [H2_METHOD] = {":method", 7}, [H2_PATH] = {":path", 5},
-    [H2_PROTOCOL] = {":protocol", 9},    [H2_SCHEME] = {":scheme", 7}, [H2_STATUS] = {":status", 7},
+    [H2_AUTHORITY] = {":authority", 10},
+    [H2_METHOD] = {":method", 7},
+    [H2_PATH] = {":path", 5},
+    [H2_PROTOCOL] = {":protocol", 9},
+    [H2_SCHEME] = {":scheme", 7},
+    [H2_STATUS] = {":status", 7},
     [H2_HOST] = {"host", 4},
 };
 
@@ -302,13 +306,16 @@ bool h2_head_write_response(const struct h2_head *head, struct spill_pool *pool,
 {
     struct str status = pseudo_of(head, H2_STATUS);
     struct spill *text = NULL;
+    uint64_t number;
 
     if (head->malformed || head->too_large || head->list_bytes > limit || status.len != 3 ||
-        has_pseudo(head, H2_STATUS))
+        !str_to_u64(status, 599, &number) || has_pseudo(head, H2_STATUS))
         return false;
     add_text(pool, &text, STR("HTTP/1.1 "));
     add_text(pool, &text, status);
-    add_text(pool, &text, STR(" \r\n"));
+    add_text(pool, &text, STR(" "));
+    add_text(pool, &text, str_of(http_status_text((int)number)));
+    add_text(pool, &text, STR("\r\n"));
     add_text(pool, &text, spill_str(head->lines));
     add_text(pool, &text, STR("\r\n"));
     *ret = text;

@@ -21,7 +21,7 @@ enum {
     H2_HEADER_LIST_BYTES = 64 * 1024, /* names, values and 32 for each field (RFC 9113, 6.5.2) */
     H2_TARGET_BYTES = 15 * 1024,
     H2_FIELDS_MAX = 160, /* of a head: 100 that came, and what the edge and a route's rules add */
-    H2_KEY_BYTES = 24, /* of Sec-WebSocket-Key */
+    H2_KEY_BYTES = 24,   /* of Sec-WebSocket-Key */
 };
 
 enum h2_pseudo {
@@ -67,8 +67,8 @@ size_t h2_head_read_response(char *text, size_t len, nghttp2_nv ret[H2_FIELDS_MA
 size_t h2_head_read_trailers(char *text, size_t len, nghttp2_nv ret[H2_FIELDS_MAX]);
 
 /* The other way round, for targets that speak HTTP/2. The fields of a request whose text, as the
- * edge writes it, is <text>; "te: trailers" among them when <wants_trailers>. Names become lower case
- * in place, Host becomes :authority. Returns their count; 0: more than H2_FIELDS_MAX. */
+ * edge writes it, is <text>; "te: trailers" among them when <wants_trailers>. Names become lower
+ * case in place, Host becomes :authority. Returns their count; 0: more than H2_FIELDS_MAX. */
 size_t h2_head_read_request(char *text, size_t len, bool wants_trailers,
                             nghttp2_nv ret[H2_FIELDS_MAX]);
 /* A response as text in <ret>, of at most <limit> bytes as HTTP/2 counts them. False: it is not

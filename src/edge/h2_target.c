@@ -220,8 +220,12 @@ static bool send_turn(struct h2_target *h2)
 
 static bool is_finished(const struct h2_target *h2)
 {
-    if (h2->stream_count == 0 && (h2->leaving || h2->target->draining))
-        return true;
+    return h2->stream_count == 0 && (h2->leaving || h2->target->draining);
+}
+
+/* The library has ended it, and has said why. */
+static bool is_ended(const struct h2_target *h2)
+{
     return nghttp2_session_want_read(h2->session) == 0 &&
            nghttp2_session_want_write(h2->session) == 0;
 }
@@ -239,10 +243,10 @@ static void flush(struct h2_target *h2)
         more = send_turn(h2);
     if (!conn_is_open(&h2->conn))
         return;
-    if (h2->broken || h2->exceeded != 0) {
-        fail_broken(h2);
-    } else if (is_finished(h2)) {
+    if (h2->broken || is_finished(h2)) {
         fail(h2, false);
+    } else if (h2->exceeded != 0 || is_ended(h2)) {
+        fail_broken(h2);
     } else {
         if (more)
             conn_rearm(&h2->conn);

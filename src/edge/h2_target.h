@@ -63,15 +63,15 @@ struct h2_target_stream {
     struct list link;          /* in h2_target.streams */
     struct list readable;
     struct list drained;
-    struct h2_target *h2; /* NULL: the connection is gone */
-    struct spill *received; /* <text_bytes> of heads, then DATA */
+    struct h2_target *h2;           /* NULL: the connection is gone */
+    struct spill *received;         /* <text_bytes> of heads, then DATA */
     struct spill *trailers;         /* of the response */
     struct spill *request_trailers; /* lines */
     uint32_t text_bytes;
-    uint32_t reset_code;            /* of the target's RST_STREAM */
-    int32_t id;                     /* 0: not begun */
-    bool started;                   /* the request was handed to the library */
-    bool head_came;                 /* of the answer itself, not of an interim one */
+    uint32_t reset_code; /* of the target's RST_STREAM */
+    int32_t id;          /* 0: not begun */
+    bool started;        /* the request was handed to the library */
+    bool head_came;      /* of the answer itself, not of an interim one */
     bool remote_ended;
     bool local_ended; /* nothing more will be written */
     bool end_sent;

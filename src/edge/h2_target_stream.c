@@ -160,8 +160,7 @@ void h2_target_stream_close(struct h2_target_stream *stream, uint32_t code)
     struct conn *conn = &stream->server.conn;
 
     stream->closed = true;
-    stream->refused =
-        (code == NGHTTP2_REFUSED_STREAM || stream->unsent) && !stream->head_came;
+    stream->refused = (code == NGHTTP2_REFUSED_STREAM || stream->unsent) && !stream->head_came;
     if (conn->out != NULL && !stream->local_ended)
         add_once(&stream->h2->drained, &stream->drained);
     spill_free(&conn->worker->spills, TAKE(conn->out));
@@ -216,10 +215,8 @@ static uint32_t end_flags(struct h2_target_stream *stream)
     stream->end_sent = true;
     if (lines == NULL)
         return NGHTTP2_DATA_FLAG_EOF;
-    size_t count =
-        h2_head_read_trailers(lines->bytes + lines->from, spill_str(lines).len, fields);
-    if (count == 0 ||
-        nghttp2_submit_trailer(stream->h2->session, stream->id, fields, count) != 0)
+    size_t count = h2_head_read_trailers(lines->bytes + lines->from, spill_str(lines).len, fields);
+    if (count == 0 || nghttp2_submit_trailer(stream->h2->session, stream->id, fields, count) != 0)
         return NGHTTP2_DATA_FLAG_EOF;
     return NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
 }

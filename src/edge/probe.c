@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "edge/control.h"
+#include "edge/proxy_protocol.h"
 #include "http/http1.h"
 #include "io/socket.h"
 #include "json/json.h"
@@ -198,6 +199,11 @@ static bool build(struct probe *probe, const json_t *message, union socket_addre
         return true;
     if (path[0] != '/' || !is_clean(path, PROBE_PATH_BYTES) || !is_clean(host, 255))
         return err_set(err, ERR_INVALID, "bad path '%.60s'", path);
+    uint64_t version = json_find_u64(message, "send_proxy", 0);
+    if (version == 1 || version == 2) {
+        char *at = buf_reserve(&probe->request, PROXY_PROTOCOL_OUT_BYTES);
+        buf_grew(&probe->request, proxy_protocol_format_own((unsigned)version, at));
+    }
     buf_addf(&probe->request,
              "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: ishizue-probe\r\nAccept: */*\r\n"
              "Connection: close\r\n\r\n",

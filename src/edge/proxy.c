@@ -6,9 +6,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "edge/exchange.h"
 #include "edge/h2_target.h"
-#include "edge/limits.h"
+#include "edge/proxy_priv.h"
 #include "edge/proxy_protocol.h"
 #include "edge/queue.h"
 #include "edge/share.h"
@@ -45,43 +44,20 @@ static const struct conn_state target_idle = {
     .on_error = idle_close,
 };
 
-static bool is_stream(const struct target_conn *server)
-{
-    return server->conn.state->ops != NULL;
-}
-
-static const struct upstream_balance *balance_of(const struct exchange *exchange)
-{
-    return exchange_targets(exchange)->table->upstreams[exchange->upstream].balance;
-}
-
-static bool has_fail_limit(const struct exchange *exchange)
-{
-    const struct upstream_balance *balance = balance_of(exchange);
-
-    return balance != NULL && balance->max_fails != 0;
-}
-
-static void meter_note(const struct exchange *exchange, enum meter_count count, uint64_t n)
-{
-    if (exchange->meter != 0)
-        meter_add(&exchange->worker->meters[exchange->meter], count, n);
-}
-
 static void note_ejection(const struct exchange *exchange)
 {
     count_add(exchange->worker, COUNT_EJECTIONS, 1);
-    meter_note(exchange, METER_EJECTIONS, 1);
+    proxy_meter(exchange, METER_EJECTIONS, 1);
 }
 
 /* What the end of an exchange says about its target. */
 static void note_result(struct exchange *exchange, struct target *target)
 {
-    const struct upstream_balance *balance = balance_of(exchange);
+    const struct upstream_balance *balance = proxy_balance(exchange);
     uint64_t now_ns = loop_now_ns(exchange->worker->loop);
 
-    meter_note(exchange, METER_ACTIVE, UINT64_MAX); /* one less */
-    if (!has_fail_limit(exchange))
+    proxy_meter(exchange, METER_ACTIVE, UINT64_MAX); /* one less */
+    if (!proxy_has_fail_limit(exchange))
         return;
     if (exchange->failed || (exchange->first_byte_ns != 0 && exchange->status >= 500)) {
         if (target_note_failure(target, balance, now_ns))
@@ -98,14 +74,14 @@ void proxy_blame(struct exchange *exchange)
 {
     exchange->failed = true;
     count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
-    meter_note(exchange, METER_RESPONSE_FAILURES, 1);
+    proxy_meter(exchange, METER_RESPONSE_FAILURES, 1);
 }
 
 static void note_connect_failure(struct exchange *exchange)
 {
-    meter_note(exchange, METER_CONNECT_FAILURES, 1);
+    proxy_meter(exchange, METER_CONNECT_FAILURES, 1);
     note_ejection(exchange);
-    target_eject(exchange->target, balance_of(exchange), loop_now_ns(exchange->worker->loop));
+    target_eject(exchange->target, proxy_balance(exchange), loop_now_ns(exchange->worker->loop));
     exchange->on_trial = false;
 }
 
@@ -125,7 +101,7 @@ void proxy_release(struct exchange *exchange, bool reuse)
 
     if (server != NULL) {
         server->exchange = NULL;
-        if (is_stream(server)) {
+        if (proxy_is_stream(server)) {
             h2_target_leave(server);
         } else if (reuse && can_go_on(exchange)) {
             server->reused = true;
@@ -171,7 +147,7 @@ bool proxy_is_retryable(const struct exchange *exchange)
     const struct body *body = &exchange->request;
     bool body_begun = body->bytes > 0 || (body->chunk_out && body->done);
 
-    if (exchange->server != NULL && is_stream(exchange->server) &&
+    if (exchange->server != NULL && proxy_is_stream(exchange->server) &&
         h2_target_has_refused(exchange->server))
         return exchange->status == 0 && !body_begun;
 
@@ -258,7 +234,7 @@ static bool send_head(struct exchange *exchange)
     return true;
 }
 
-static void await_response(struct exchange *exchange)
+void proxy_await_response(struct exchange *exchange)
 {
     conn_set_timeout(&exchange->server->conn, exchange->is_streamed
                                                   ? exchange_pause_ms(exchange)
@@ -267,14 +243,14 @@ static void await_response(struct exchange *exchange)
 
 static void send_request(struct exchange *exchange)
 {
-    bool stream = is_stream(exchange->server);
+    bool stream = proxy_is_stream(exchange->server);
 
     conn_set_state(&exchange->server->conn, stream ? &response_waiting_h2 : &response_waiting);
     if (!(stream ? h2_target_begin(exchange) : send_head(exchange))) {
         proxy_retry(exchange, 502);
         return;
     }
-    await_response(exchange);
+    proxy_await_response(exchange);
     if (exchange->request.done)
         return;
     conn_set_timeout(exchange->side, exchange_pause_ms(exchange));
@@ -334,12 +310,6 @@ static const struct conn_state target_connecting = {
     .on_error = connect_failed,
 };
 
-static bool speaks_h2(const struct exchange *exchange)
-{
-    return !exchange->is_tunnel &&
-           exchange_targets(exchange)->table->upstreams[exchange->upstream].is_h2;
-}
-
 /* A stream of a connection, which may have to be made first. False: it refused at once. */
 static bool engage_h2(struct exchange *exchange)
 {
@@ -360,7 +330,7 @@ static bool engage_h2(struct exchange *exchange)
 /* Connects to exchange->target, or takes an idle connection. False: it refused at once. */
 static bool engage(struct exchange *exchange)
 {
-    if (speaks_h2(exchange))
+    if (proxy_speaks_h2(exchange))
         return engage_h2(exchange);
     struct target_conn *server =
         exchange->is_tunnel || exchange->fresh_only || proxy_header_is_sent(exchange)
@@ -378,80 +348,6 @@ static bool engage(struct exchange *exchange)
         send_request(exchange);
     else
         conn_set_timeout(&server->conn, connect_timeout_ms(exchange));
-    return true;
-}
-
-static bool is_same_route(const struct route *a, const struct route *b)
-{
-    return str_eq(a->path, b->path) && str_eq(a->host, b->host) && str_eq(a->system, b->system) &&
-           a->action == b->action &&
-           (a->listener_count == 0 || b->listener_count == 0 || a->listeners[0] == b->listeners[0]);
-}
-
-/* The upstream that the route of <exchange> leads to by <table>; names of upstreams alone do not
- * tell: several routes may lead to one service by different rules. */
-static uint32_t find_again(const struct exchange *exchange, const struct table *table)
-{
-    const struct route *route = exchange->route;
-
-    for (size_t i = 0; route != NULL && i < table->route_count; i++)
-        if (is_same_route(&table->routes[i], route))
-            return table->routes[i].upstream;
-    return UINT32_MAX;
-}
-
-/* The newest table may have others. */
-static bool use_newest_view(struct exchange *exchange)
-{
-    struct worker *worker = exchange->worker;
-    struct view *view = exchange_targets(exchange), *former = exchange->later;
-
-    if (view == worker->view)
-        return false;
-    uint32_t upstream = find_again(exchange, worker->view->table);
-    if (upstream == UINT32_MAX)
-        return false;
-    exchange->later = view_ref(worker->view);
-    exchange->upstream = upstream;
-    exchange->request.chunk_out = exchange->request.framing == HTTP_CHUNKED ||
-                                  exchange->request.framing == HTTP_UNTIL_CLOSE;
-    if (former != NULL)
-        view_unref(worker, former);
-    return true;
-}
-
-static struct target *pick(struct exchange *exchange, const struct target *avoid)
-{
-    uint64_t now_ns = loop_now_ns(exchange->worker->loop);
-    struct target *target;
-
-    exchange->pick.avoid = avoid;
-    do
-        target =
-            balance_pick(exchange_targets(exchange), exchange->upstream, &exchange->pick, now_ns);
-    while (target == NULL && use_newest_view(exchange));
-    return target;
-}
-
-/* False: another worker took the last room. */
-static bool take(struct exchange *exchange, struct target *target)
-{
-    const struct table_target *row = &exchange_targets(exchange)->table->targets[exchange->pick.at];
-
-    if (speaks_h2(exchange) && !h2_target_has_room(target))
-        return false;
-    if (row->share != NULL && !share_take(row->share, balance_of(exchange)->max_connections))
-        return false;
-    exchange->share = row->share;
-    exchange->target = target;
-    exchange->target_text = target->address_text;
-    exchange->meter = row->meter;
-    exchange->release = row->release;
-    exchange->failed = false;
-    if (target->ejections > 0 && !target->on_trial && has_fail_limit(exchange))
-        exchange->on_trial = target->on_trial = true;
-    target_take(target);
-    meter_note(exchange, METER_ACTIVE, 1);
     return true;
 }
 
@@ -496,20 +392,26 @@ static const struct conn_state target_connecting_h2 = {
     .on_error = connect_failed,
 };
 
+bool proxy_is_connecting(const struct exchange *exchange)
+{
+    const struct conn_state *state = exchange->server->conn.state;
+
+    return state == &target_connecting || state == &target_connecting_h2;
+}
+
 static void try_next(struct exchange *exchange, const struct target *avoid, int status)
 {
     while (exchange->attempts < EXCHANGE_MAX_ATTEMPTS) {
         exchange->attempts++;
-        struct target *target = pick(exchange, avoid);
-        if (target == NULL || !take(exchange, target)) {
+        if (!proxy_take_target(exchange, avoid)) {
             await_target(exchange, 503);
             return;
         }
         if (engage(exchange))
             return;
         note_connect_failure(exchange);
+        avoid = exchange->target;
         proxy_release(exchange, false);
-        avoid = target;
     }
     count_add(exchange->worker, COUNT_TARGET_FAILURES, 1);
     await_target(exchange, status);
@@ -524,7 +426,7 @@ void proxy_start(struct exchange *exchange)
 void proxy_resume(struct exchange *exchange)
 {
     exchange->attempts = EXCHANGE_MAX_ATTEMPTS - 1; /* one more; it comes back to the queue */
-    (void)use_newest_view(exchange);
+    (void)proxy_use_newest_view(exchange);
     try_next(exchange, NULL, exchange->wait_status);
 }
 
@@ -548,7 +450,7 @@ void proxy_retry(struct exchange *exchange, int status)
             return;
         }
         count_add(worker, COUNT_RETRIES, 1);
-        meter_note(exchange, METER_RETRIES, 1);
+        proxy_meter(exchange, METER_RETRIES, 1);
     }
     try_next(exchange, was_reused ? NULL : target, status);
 }
@@ -572,124 +474,4 @@ bool proxy_ask_again(struct exchange *exchange)
     exchange->attempts = 0;
     try_next(exchange, NULL, 404);
     return true;
-}
-
-/* The target does not read on: it may have answered before it closed. */
-static void abandon_body(struct exchange *exchange)
-{
-    exchange->keep_alive = false;
-    exchange->request_abandoned = true;
-    exchange->server->conn.state->on_readable(&exchange->server->conn);
-}
-
-/* False: stop, the exchange may be gone. What is behind the body in <bytes> is lost then: no
- * request can follow. */
-static bool forward(struct exchange *exchange, char *bytes, size_t len, size_t *ret_used)
-{
-    struct iovec iov[BODY_PIECES];
-    char line[BODY_LINE_BYTES];
-    struct str data;
-
-    if (!body_take(&exchange->request, bytes, len, ret_used, &data)) {
-        exchange_fail(exchange, 400);
-        return false;
-    }
-    if (exchange->request.bytes > exchange->route->body_limit_bytes) {
-        count_add(exchange->worker, COUNT_LIMITS, 1);
-        exchange->keep_alive = false;
-        exchange_fail(exchange, 413);
-        return false;
-    }
-    int count = body_frame(&exchange->request, data, line, iov);
-    struct conn *server = &exchange->server->conn;
-    if (!conn_write(server, iov, count)) {
-        abandon_body(exchange);
-        return false;
-    }
-    if (exchange->request.done && is_stream(exchange->server))
-        conn_shutdown_write(server);
-    if (exchange->is_streamed)
-        conn_set_timeout(server, exchange_pause_ms(exchange));
-    return true;
-}
-
-/* Of what was kept when the head was read. */
-static bool forward_kept(struct exchange *exchange)
-{
-    struct spill *kept = TAKE(exchange->side->in);
-    struct worker *worker = exchange->worker;
-    struct conn *side = exchange->side;
-    size_t used, len = kept->end - kept->from;
-
-    if (forward(exchange, kept->bytes + kept->from, len, &used)) {
-        kept->from += (uint32_t)used;
-        if (used < len)
-            side->in = TAKE(kept);
-        spill_free(&worker->spills, kept);
-        return true;
-    }
-    spill_free(&worker->spills, kept);
-    return false;
-}
-
-/* Reads once from the client. False: nothing to read now, or the exchange is gone. */
-static bool forward_read(struct exchange *exchange)
-{
-    struct worker *worker = exchange->worker;
-    struct conn *conn = exchange->side;
-    size_t used, limit = conn->read_less ? EDGE_SLOW_READ_BYTES : WORKER_SCRATCH_BYTES;
-
-    conn->input_waits = false;
-    ssize_t n = conn_read(conn, worker->scratch, limit);
-    if (n == CONN_AGAIN) {
-        limits_body_awaited(exchange);
-        return false;
-    }
-    if (n == CONN_EOF && exchange->request.framing == HTTP_UNTIL_CLOSE) {
-        exchange->request.done = true;
-        exchange->request.trailers_out = exchange->ops->read_trailers(exchange);
-    } else if (n <= 0) {
-        exchange_drop(exchange);
-        return false;
-    }
-    conn->input_waits = !conn->drained;
-    conn_set_timeout(conn, exchange_pause_ms(exchange));
-    if (!forward(exchange, worker->scratch, (size_t)n, &used))
-        return false;
-    if (!exchange->request.done && !exchange->is_streamed && !limits_body_came(exchange)) {
-        exchange->keep_alive = false;
-        exchange_fail(exchange, 408);
-        return false;
-    }
-    if (used < (size_t)n)
-        spill_add(&worker->spills, &conn->in, worker->scratch + used, (size_t)n - used);
-    if (!conn->input_waits)
-        limits_body_awaited(exchange);
-    return conn->input_waits;
-}
-
-enum { READS_PER_TURN = 4 };
-
-void proxy_pump_request(struct exchange *exchange)
-{
-    struct conn *client = exchange->side, *server;
-    int turn = 0;
-
-    if (exchange->server == NULL || exchange->server->conn.state == &target_connecting ||
-        exchange->server->conn.state == &target_connecting_h2 || exchange->request_abandoned)
-        return;
-    server = &exchange->server->conn;
-    while (server->out == NULL) {
-        if (client->in != NULL ? !forward_kept(exchange) : !forward_read(exchange))
-            return;
-        if (exchange->request.done) {
-            await_response(exchange);
-            return;
-        }
-        if (++turn == READS_PER_TURN) {
-            conn_rearm(client);
-            return;
-        }
-    }
-    client->read_less = true;
 }

@@ -252,3 +252,16 @@ size_t proxy_protocol_format(unsigned version, const union socket_address *sourc
     assert(source->any.sa_family == destination->any.sa_family);
     return version == 1 ? format_v1(source, destination, ret) : format_v2(source, destination, ret);
 }
+
+size_t proxy_protocol_format_own(unsigned version, char ret[PROXY_PROTOCOL_OUT_BYTES])
+{
+    struct str text = STR("PROXY UNKNOWN\r\n");
+
+    if (version == 1) {
+        memcpy(ret, text.ptr, text.len);
+        return text.len;
+    }
+    memcpy(ret, signature, SIGNATURE_BYTES);
+    memcpy(ret + SIGNATURE_BYTES, "\x20\0\0\0", 4); /* LOCAL, without addresses */
+    return V2_HEAD_BYTES;
+}

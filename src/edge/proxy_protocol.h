@@ -37,6 +37,9 @@ size_t proxy_protocol_format(unsigned version, const union socket_address *sourc
                              const union socket_address *destination,
                              char ret[PROXY_PROTOCOL_OUT_BYTES]);
 
+/* The same for a connection that has no client but the proxy itself. */
+size_t proxy_protocol_format_own(unsigned version, char ret[PROXY_PROTOCOL_OUT_BYTES]);
+
 /* proxy_header.c: writes one to the target of <exchange>, which has just been connected, if its
  * upstream is to have one. False: the connection is dead. */
 MUST_CHECK bool proxy_header_send(struct exchange *exchange);

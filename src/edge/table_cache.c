@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "edge/cache.h"
 #include "edge/cache_control.h"
+#include "edge/limits.h"
+#include "edge/rules.h"
 #include "edge/table_reader.h"
 #include "http/http_names.h"
 #include "json/json.h"
@@ -76,6 +78,25 @@ static bool read_policy(struct reader *reader, const json_t *item, struct route_
     return true;
 }
 
+static bool names_user(const struct rule_header *rule)
+{
+    for (size_t i = 0; i < rule->piece_count; i++)
+        if (rule->pieces[i].variable == HTTP_VARIABLE_USER)
+            return true;
+    return false;
+}
+
+/* By a header rule, or by its certificate. */
+static bool tells_who(const struct route *route)
+{
+    if (route->limits != NULL && route->limits->certificate != LIMITS_NO_CERTIFICATE)
+        return true;
+    for (size_t i = 0; route->rules != NULL && i < route->rules->request.count; i++)
+        if (names_user(&route->rules->request.items[i]))
+            return true;
+    return false;
+}
+
 bool table_read_cache(struct reader *reader, const json_t *item, struct route *route)
 {
     const json_t *policy = json_object_get(item, "cache");
@@ -87,6 +108,7 @@ bool table_read_cache(struct reader *reader, const json_t *item, struct route *r
     struct route_cache *cache = ARENA_NEW(&reader->table->arena, struct route_cache);
     if (!read_policy(reader, policy, cache))
         return err_prefix(reader->err, "cache");
+    cache->tells_who = tells_who(route);
     cache->max_object_bytes = MIN(cache->max_object_bytes, reader->table->cache_bytes / 8);
     if (reader->table->cache_bytes > 0 && route->action == ROUTE_PROXY) {
         route->cache = cache;

@@ -26,8 +26,8 @@ struct target {
     struct list idle; /* struct target_conn, the last used first */
     uint32_t idle_count;
     struct list sessions; /* struct h2_target, of upstreams that speak HTTP/2 */
-    uint32_t active; /* requests and tunnels */
-    uint32_t views;  /* that point here */
+    uint32_t active;      /* requests and tunnels */
+    uint32_t views;       /* that point here */
     uint32_t weight;
     bool draining; /* by the newest table: draining or not in it */
     bool unreported;

@@ -46,6 +46,7 @@ function readExpected () {
   return new Map(rows.map(([id, reason]) => [id, reason]))
 }
 
+console.log('1..1')
 const port = await freePort()
 await startOrigin(port)
 // Their requests for the script of a test and for its result must reach the origin.

@@ -3,9 +3,11 @@ meanwhile. Run by tests/edge/run."""
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../edge/lib")
 import tap  # noqa: E402
@@ -76,10 +78,31 @@ def slowhttptest_with_slow_readers():
     assert kib < 1024, kib
 
 
+def a_reader_of_twenty_bytes_a_second_is_cut_off():
+    """It takes two minutes: the first is given to everybody who has taken something."""
+    publish(app, [files])
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        sock.connect(("127.0.0.1", int(os.environ["EDGE_HTTP"])))
+        sock.sendall(b"GET /large.bin HTTP/1.1\r\nHost: a.localhost\r\n\r\n")
+        end = time.monotonic() + 150
+        while time.monotonic() < end:
+            try:
+                if not sock.recv(10):
+                    break
+            except ConnectionResetError:
+                break
+            time.sleep(0.5)
+        else:
+            raise AssertionError("it still reads")
+    expect_counter("slow_readers", 1)
+
+
 if __name__ == "__main__":
     sys.exit(tap.run([
         slowhttptest_with_slow_heads,
         slowhttptest_with_slow_bodies,
         slowhttptest_with_many_ranges,
         slowhttptest_with_slow_readers,
+        a_reader_of_twenty_bytes_a_second_is_cut_off,
     ]))

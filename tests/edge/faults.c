@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Loaded before libc (LD_PRELOAD) into the edge: counts the system calls of its workers and lets one
- * of them fail. FAULTS names a file of struct plan, shared with the test that writes it; a program
- * other than FAULTS_IN is left alone. The main thread's calls are not counted: it talks to the daemon.
+ * Loaded before libc (LD_PRELOAD) into the edge: counts the system calls of its workers and lets
+ * one of them fail. FAULTS names a file of struct plan, shared with the test that writes it; a
+ * program other than FAULTS_IN is left alone. The main thread's calls are not counted: it talks to
+ * the daemon.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,7 +17,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum call { RECV, SEND, SENDMSG, ACCEPT4, CONNECT, SOCKET, EPOLL_CTL, PREAD, SENDFILE, SPLICE, CALLS };
+enum call {
+    RECV,
+    SEND,
+    SENDMSG,
+    ACCEPT4,
+    CONNECT,
+    SOCKET,
+    EPOLL_CTL,
+    PREAD,
+    SENDFILE,
+    SPLICE,
+    CALLS
+};
 
 /* tests/edge/faults.py knows this layout: three 64-bit numbers a call. */
 struct plan {

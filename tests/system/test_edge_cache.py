@@ -10,24 +10,27 @@ from rig.system import APPS, routed, service
 def start(system, *routes, **x):
     app = service("exec python3 /srv/cached.py 8000", volumes=[f"{APPS}:/srv:ro"],
                   x={"health": {"path": "/health", "port": 8000, "interval": "1s"}})
-    system.file(routed({"app": app}, routes=[{"path": "/", "to": "app:8000", **route} for route in routes], **x))
+    system.file(routed({"app": app}, **x,
+                       routes=[{"path": "/", "to": "app:8000", **route} for route in routes]))
     system.up()
 
 
 def refused(system, message, **route):
-    system.file(routed({"app": service("true")}, routes=[{"path": "/", "to": "app:8000", **route}]))
+    route = {"path": "/", "to": "app:8000", **route}
+    system.file(routed({"app": service("true")}, routes=[route]))
     done = system.up_fails(status=2)
     assert message in done.err and "docker-compose.yml:" in done.err, done
 
 
 def get(client, path, **headers):
-    answer = client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = client.get(path, headers=headers)
     return answer.body.strip().decode(), answer.headers.get("Cache-Status") or ""
 
 
 def test_answers_are_kept_as_long_as_they_say_or_the_route_does(system, authority):
-    start(system, {"cache": "1m"}, {"path": "/own", "cache": True}, {"path": "/off", "cache": False},
-          {"path": "/none"})
+    start(system, {"cache": "1m"}, {"path": "/own", "cache": True},
+          {"path": "/off", "cache": False}, {"path": "/none"})
     client = Client(8443, trust=authority)
     assert [get(client, "/a")[0] for _ in range(3)] == ["1", "1", "1"]
     assert "hit; ttl=5" in get(client, "/a")[1] or "hit; ttl=60" in get(client, "/a")[1]
@@ -37,14 +40,16 @@ def test_answers_are_kept_as_long_as_they_say_or_the_route_does(system, authorit
     assert [get(client, "/off?cc=max-age%3D60") for _ in range(2)] == [("1", ""), ("2", "")]
     assert [get(client, "/none?cc=max-age%3D60") for _ in range(2)] == [("1", ""), ("2", "")]
     refused(system, "'soon'", cache="soon")
-    refused(system, "only answers of services are kept", cache=True, to=None, redirect="https://a.test/")
+    refused(system, "only answers of services are kept", cache=True, to=None,
+            redirect="https://a.test/")
 
 
 def test_cookies_headers_and_parameters_count_as_the_route_says(system, authority):
     start(system, {"cache": {"default": "60s", "key": ["cookie theme"], "ignore": "utm_source",
                              "bypass": ["cookie session", "header X-Preview"]}})
     client = Client(8443, trust=authority)
-    assert [get(client, "/a", Cookie=f"theme={name}")[0] for name in ("dark", "light", "dark")] == ["1", "2", "1"]
+    themes = [get(client, "/a", Cookie=f"theme={name}")[0] for name in ("dark", "light", "dark")]
+    assert themes == ["1", "2", "1"]
     assert get(client, "/b?x=1&utm_source=a")[0] == get(client, "/b?x=1&utm_source=b")[0] == "1"
     assert get(client, "/b?x=2")[0] == "2"
     assert get(client, "/b?x=1", Cookie="session=7") == ("3", "ishizue; fwd=bypass")
@@ -56,7 +61,8 @@ def test_cookies_headers_and_parameters_count_as_the_route_says(system, authorit
 
 
 def test_what_is_stale_serves_while_a_new_one_comes_or_none_does(system, authority):
-    start(system, {"cache": {"default": "1s", "stale_while_revalidate": "30s", "stale_if_error": "1m"}},
+    start(system, {"cache": {"default": "1s", "stale_while_revalidate": "30s",
+                             "stale_if_error": "1m"}},
           {"path": "/strict", "cache": {"default": "1s"}})
     client = Client(8443, trust=authority)
     assert get(client, "/a")[0] == "1" and get(client, "/strict")[0] == "1"
@@ -82,7 +88,8 @@ def test_a_purge_reaches_a_path_a_prefix_a_tag_or_all(system, authority):
     for path in paths:
         assert get(client, path + "cc=max-age%3D60")[0] in ("1", "2")
     shown = json.loads(system.ok("--json", "cache").out)
-    assert shown["entries"] == 5 and 0 < shown["bytes"] <= shown["used_bytes"] <= shown["limit_bytes"]
+    assert shown["entries"] == 5
+    assert 0 < shown["bytes"] <= shown["used_bytes"] <= shown["limit_bytes"]
     for argv, count in ((("--path", "/p/a"), 2), (("--prefix", "/p/"), 1), (("--tag", "red"), 1),
                         (("--tag", "red"), 0), (("--all",), 1)):
         assert f"{count} answers purged" in system.ok("cache", "purge", *argv).out

@@ -115,7 +115,8 @@ def test_a_proxy_in_front_says_for_whom_it_asks(system):
 
 def proxied(version):
     return service("exec python3 /srv/proxied.py 7000", volumes=[f"{APPS}:/srv:ro"], expose=[7000],
-                   ports=["8090:7000"], x={"send_proxy": version})
+                   ports=["8090:7000"], x={"send_proxy": version,
+                                             "health": {"path": "/", "port": 7000, "interval": "1s"}})
 
 
 def test_the_proxy_protocol_goes_in_and_out(system):
@@ -193,3 +194,40 @@ def test_sessions_of_tls_outlive_the_edge(system, authority):
             time.sleep(0.1)
     assert sock.session_reused
     sock.close()
+
+
+def make_stapled(folder):
+    """A certificate for st.localhost, and a response of its authority that it is good."""
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl(folder, "req", "-x509", *key, "-days", "2", "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl(folder, "req", *key, "-subj", "/CN=st", "-addext", "subjectAltName=DNS:st.localhost",
+            "-keyout", "st.key", "-out", "st.csr")
+    openssl(folder, "x509", "-req", "-in", "st.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "100",
+            "-days", "2", "-copy_extensions", "copy", "-out", "st.pem")
+    (folder / "index.txt").write_text("V\t351231235959Z\t\t64\tunknown\t/CN=st\n")
+    openssl(folder, "ocsp", "-index", "index.txt", "-rsigner", "ca.pem", "-rkey", "ca.key", "-CA", "ca.pem",
+            "-issuer", "ca.pem", "-cert", "st.pem", "-respout", "st.der", "-ndays", "1")
+
+
+def stapled():
+    done = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:8443", "-servername", "st.localhost",
+                           "-status"], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return b"Cert Status: good" in done.stdout
+
+
+def test_the_response_of_the_authority_is_stapled(system):
+    folder = pathlib.Path(system.folder)
+    make_stapled(folder)
+    files = {"certificate": "./st.pem", "key": "./st.key", "ocsp": "./st.der"}
+    start(system, tls=files)
+    assert stapled()
+    (folder / "st.der").write_bytes(b"nonsense")
+    refused_now = system.up_fails(status=2)
+    assert "the OCSP response is not one" in refused_now.err
+    # What runs goes on without it as soon as the table is made again.
+    assert Client(8443, trust=(folder / "ca.pem").read_text()).get("/health").status == 200
+    end = time.monotonic() + 10
+    while stapled():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert "the certificate is used without it" in system.machine.log_since_mark()

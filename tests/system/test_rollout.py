@@ -37,7 +37,7 @@ def test_a_failure_pauses_a_deploy_when_the_file_says_so(system):
     now = rollout(system)
     assert now["state"] == "waiting" and now["active"] and "pause" in now["why"]
     assert visit() in ("1", "2")
-    system.ok("abort", "-y")
+    system.ok("abort")
     wait_all(1)
 
 

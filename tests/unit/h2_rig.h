@@ -39,6 +39,7 @@ static inline struct worker *h2_rig_worker(void)
     list_init(&worker->targets);
     list_init(&worker->queues);
     list_init(&worker->h2_dirty);
+    list_init(&worker->h2_target_dirty);
     bool read = table_read(str_of(h2_rig_table), NULL, 0, &table, &err);
     assert(read);
     (void)view_new(worker, table);

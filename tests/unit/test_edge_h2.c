@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -315,6 +316,96 @@ static void a_switch_of_protocols_becomes_success(void **state)
     assert_true(is_field(&fields[1], "sec-websocket-protocol", "y"));
 }
 
+/* ---- targets ---- */
+
+static void a_request_as_text_becomes_fields(void **state)
+{
+    char text[] =
+        "POST /a.B/C?x=1 HTTP/1.1\r\nHost: a.test:80\r\nContent-Type: application/grpc\r\n"
+        "Transfer-Encoding: chunked\r\nAuthorization: secret\r\nTE: gzip\r\n\r\n";
+    nghttp2_nv fields[H2_FIELDS_MAX];
+
+    (void)state;
+    assert_int_equal(h2_head_read_request(text, sizeof text - 1, true, fields), 7);
+    assert_true(is_field(&fields[0], ":method", "POST"));
+    assert_true(is_field(&fields[1], ":scheme", "http"));
+    assert_true(is_field(&fields[2], ":path", "/a.B/C?x=1"));
+    assert_true(is_field(&fields[3], ":authority", "a.test:80"));
+    assert_true(is_field(&fields[4], "content-type", "application/grpc"));
+    assert_true(is_field(&fields[5], "authorization", "secret"));
+    assert_int_equal(fields[5].flags, NGHTTP2_NV_FLAG_NO_INDEX);
+    assert_true(is_field(&fields[6], "te", "trailers"));
+}
+
+static void a_request_of_too_many_lines_is_none(void **state)
+{
+    static char text[16 * H2_FIELDS_MAX];
+    nghttp2_nv fields[H2_FIELDS_MAX];
+    size_t len = (size_t)snprintf(text, sizeof text, "GET / HTTP/1.1\r\n");
+
+    (void)state;
+    for (int i = 0; i < H2_FIELDS_MAX; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "X: y\r\n");
+    assert_int_equal(h2_head_read_request(text, len, false, fields), 0);
+}
+
+/* A pair of texts for each field, the last followed by NULL. */
+static struct spill *response_of(const char *const *pairs, uint32_t limit)
+{
+    struct h2_head head = {0};
+    struct spill *text = NULL;
+
+    for (; *pairs != NULL; pairs += 2)
+        h2_head_add(&head, &pool, str_of(pairs[0]), str_of(pairs[1]));
+    bool good = h2_head_write_response(&head, &pool, limit, &text);
+    assert_int_equal(good, text != NULL);
+    h2_head_clear(&head, &pool);
+    return text;
+}
+
+static void fields_of_a_response_become_text(void **state)
+{
+    static const char *const pairs[] = {":status", "200", "x-a", "1", "x-a", "2", NULL};
+    struct spill *text = response_of(pairs, 1000);
+
+    (void)state;
+    assert_true(str_is(spill_str(text), "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-a: 2\r\n\r\n"));
+    spill_free(&pool, text);
+    assert_null(response_of(pairs, 100));
+}
+
+static void fields_that_are_no_response_are_refused(void **state)
+{
+    static const char *const bad[][7] = {
+        {"x-a", "1", NULL},
+        {":status", "20", NULL},
+        {":status", "2000", NULL},
+        {":status", "200", ":status", "200", NULL},
+        {":status", "200", ":path", "/", NULL},
+        {":status", "200", "x", "a\r\nb: c", NULL},
+        {":status", "200", "x y", "z", NULL},
+        {":status", "200", "x:", "z", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_null(response_of(bad[i], 1000));
+}
+
+static void answers_come_in_any_order_of_their_streams(void **state)
+{
+    struct h2_guard guard = begun();
+
+    (void)state;
+    guard.from_target = true;
+    for (uint32_t id = 99; id >= 1; id -= 2) {
+        assert_int_equal(feed(&guard, HEADERS, END_HEADERS, id, 20, 1), H2_COST_NONE);
+        assert_int_equal(feed(&guard, DATA, END_STREAM, id, 20, 1), H2_COST_NONE);
+        if (id == 1)
+            break;
+    }
+}
+
 /* ---- time ---- */
 
 static void pass_seconds(struct worker *worker, unsigned seconds)
@@ -441,6 +532,11 @@ int main(void)
         cmocka_unit_test(a_list_above_the_limit_is_refused),
         cmocka_unit_test(a_response_becomes_fields),
         cmocka_unit_test(a_switch_of_protocols_becomes_success),
+        cmocka_unit_test(a_request_as_text_becomes_fields),
+        cmocka_unit_test(a_request_of_too_many_lines_is_none),
+        cmocka_unit_test(fields_of_a_response_become_text),
+        cmocka_unit_test(fields_that_are_no_response_are_refused),
+        cmocka_unit_test(answers_come_in_any_order_of_their_streams),
         cmocka_unit_test(a_window_that_stays_closed_ends_the_stream),
         cmocka_unit_test(an_idle_connection_is_told_and_closed),
         cmocka_unit_test(half_a_frame_does_not_wait_forever),

@@ -105,6 +105,15 @@ static void a_line_has_an_end(void **state)
     parse_as(str_from(line, 107), PROXY_PROTOCOL_DONE, NULL);
 }
 
+static void a_proxy_may_speak_for_itself(void **state)
+{
+    (void)state;
+    for (unsigned version = 1; version <= 2; version++) {
+        char bytes[PROXY_PROTOCOL_OUT_BYTES];
+        parse_cut(str_from(bytes, proxy_protocol_format_own(version, bytes)), NULL);
+    }
+}
+
 static void what_is_written_can_be_read(void **state)
 {
     static const char *const ips[][2] = {
@@ -132,6 +141,7 @@ int main(void)
         cmocka_unit_test(what_the_document_does_not_allow_is_refused),
         cmocka_unit_test(a_line_has_an_end),
         cmocka_unit_test(what_is_written_can_be_read),
+        cmocka_unit_test(a_proxy_may_speak_for_itself),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

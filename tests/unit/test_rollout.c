@@ -184,7 +184,7 @@ static void a_canary_directs_the_plan_step_by_step(void **state)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct rollout_position at = {rows[i].state, rows[i].step, 3, false};
+        struct rollout_position at = {rows[i].state, rows[i].step, 3, false, false};
         struct plan_service service = {.hash = "new", .old_hash = "old", .wanted_count = 3};
         rollout_direct(&track, &at, &service);
         assert_true(service.directive.directed);
@@ -195,24 +195,41 @@ static void a_canary_directs_the_plan_step_by_step(void **state)
     }
 }
 
-static void an_aborted_service_prefers_what_is_wanted_and_is_not_held_back(void **state)
+static void an_aborted_service_prefers_what_is_wanted_and_waits_for_no_drain(void **state)
 {
     (void)state;
     struct rollout_track track = track_of(plans[1].terms);
-    struct rollout_position at = {ROLLOUT_ABORTING, 1, 3, false};
+    struct rollout_position at = {ROLLOUT_ABORTING, 1, 3, false, false};
     struct plan_service service = {.hash = "old", .old_hash = "x", .wanted_count = 3};
 
     rollout_direct(&track, &at, &service);
-    assert_false(service.directive.directed);
+    assert_true(service.directive.directed && service.directive.lets_go);
+    assert_int_equal(service.directive.new_limit, UINT32_MAX);
+    assert_int_equal(service.directive.old_keep, 0);
     assert_null(service.old_hash);
     assert_int_equal(service.traffic, PLAN_TRAFFIC_NEW);
+}
+
+/* New ones failed and a person is waited for: no old one goes meanwhile. */
+static void a_pause_before_the_traffic_moved_keeps_the_old_ones(void **state)
+{
+    (void)state;
+    struct rollout_track track = track_of(plans[1].terms);
+    struct rollout_position at = {ROLLOUT_WAITING, 0, 3, true, true};
+    struct plan_service service = {.hash = "new", .old_hash = "old", .wanted_count = 3};
+
+    rollout_direct(&track, &at, &service);
+    assert_int_equal(service.directive.old_keep, UINT32_MAX);
+    at.paused = false;
+    rollout_direct(&track, &at, &service);
+    assert_int_equal(service.directive.old_keep, 2);
 }
 
 static void a_shorter_track_walks_in_the_last_steps(void **state)
 {
     (void)state;
     struct rollout_track track = track_of(plans[0].terms);
-    struct rollout_position at = {ROLLOUT_WATCHING, 1, 3, false};
+    struct rollout_position at = {ROLLOUT_WATCHING, 1, 3, false, false};
     struct plan_service service = {.hash = "new", .old_hash = "old", .wanted_count = 3};
 
     assert_null(rollout_track_stage(&track, 1, 3));
@@ -239,7 +256,8 @@ int main(void)
         cmocka_unit_test(every_track_goes_one_way_and_arrives),
         cmocka_unit_test(a_hundred_instances_roll_one_by_one),
         cmocka_unit_test(a_canary_directs_the_plan_step_by_step),
-        cmocka_unit_test(an_aborted_service_prefers_what_is_wanted_and_is_not_held_back),
+        cmocka_unit_test(an_aborted_service_prefers_what_is_wanted_and_waits_for_no_drain),
+        cmocka_unit_test(a_pause_before_the_traffic_moved_keeps_the_old_ones),
         cmocka_unit_test(a_shorter_track_walks_in_the_last_steps),
         cmocka_unit_test(names_of_strategies_go_both_ways),
     };

@@ -355,6 +355,60 @@ static void the_flags_of_an_instance_are_read_back_as_they_were(void **state)
     assert_string_equal(loaded.one_off, "special");
 }
 
+static bool keep_rollout(void *arg, const struct state_rollout *row, struct err *err)
+{
+    struct state_rollout *kept = arg;
+
+    (void)err;
+    *kept = *row;
+    kept->command = strcmp(row->command, "deploy") == 0 ? "deploy" : "?";
+    kept->strategy = strcmp(row->strategy, "canary") == 0 ? "canary" : "?";
+    kept->state = strcmp(row->state, "watching") == 0 ? "watching" : "?";
+    kept->why = strcmp(row->why, "traffic has moved") == 0 ? "traffic has moved" : "?";
+    return true;
+}
+
+static void a_rollout_goes_on_from_what_was_stored_last(void **state)
+{
+    struct fixture *fixture = *state;
+    struct state_rollout row = {.from = 4,
+                                .to = 5,
+                                .command = "deploy",
+                                .strategy = "canary",
+                                .state = "starting",
+                                .started_ms = 11,
+                                .why = ""};
+    struct state_rollout read = {0};
+
+    assert_true(state_save_rollout(fixture->state, "shop", &row, &fixture->err));
+    row.state = "watching";
+    row.why = "traffic has moved";
+    row.step = 2;
+    row.tolerates = row.paused = true;
+    row.since_ms = 22;
+    row.switched_ms = 33;
+    assert_true(state_save_rollout(fixture->state, "shop", &row, &fixture->err));
+    reopen(fixture);
+    assert_true(state_read_rollout(fixture->state, "shop", keep_rollout, &read, &fixture->err));
+    assert_int_equal(read.from, 4);
+    assert_int_equal(read.to, 5);
+    assert_string_equal(read.command, "deploy");
+    assert_string_equal(read.strategy, "canary");
+    assert_string_equal(read.state, "watching");
+    assert_string_equal(read.why, "traffic has moved");
+    assert_int_equal(read.step, 2);
+    assert_true(read.tolerates && read.paused);
+    assert_int_equal(read.started_ms, 11);
+    assert_int_equal(read.since_ms, 22);
+    assert_int_equal(read.switched_ms, 33);
+    read = (struct state_rollout){0};
+    assert_true(state_read_rollout(fixture->state, "office", keep_rollout, &read, &fixture->err));
+    assert_int_equal(read.to, 0);
+    assert_true(state_delete_rollout(fixture->state, "shop", &fixture->err));
+    assert_true(state_read_rollout(fixture->state, "shop", keep_rollout, &read, &fixture->err));
+    assert_int_equal(read.to, 0);
+}
+
 static void a_damaged_file_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -393,6 +447,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_history_keeps_its_last_ten_thousand_actions, open_state,
                                         close_state),
         cmocka_unit_test_setup_teardown(a_lock_is_held_until_it_is_deleted, open_state,
+                                        close_state),
+        cmocka_unit_test_setup_teardown(a_rollout_goes_on_from_what_was_stored_last, open_state,
                                         close_state),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_refused, open_state, close_state),
     };

@@ -88,7 +88,10 @@ def receive(sock):
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
     while len(data) < int(headers.get("content-length", 0)):
-        data += sock.recv(65536)
+        piece = sock.recv(65536)
+        if not piece:
+            raise ConnectionError("closed within the body")
+        data += piece
     return int(first.split()[1]), headers, data
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers each connection, HTTP or not, with its first line: who the PROXY protocol says it is."""
+"""Answers each connection that begins with the PROXY protocol, HTTP or not, with its first line."""
 import socket
 import sys
 
@@ -8,8 +8,11 @@ while True:
     sock, _ = listener.accept()
     sock.settimeout(5)
     try:
-        first = sock.recv(4096).split(b"\r\n")[0]
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(first), first))
+        data = sock.recv(4096)
+        first = data.split(b"\r\n")[0]
+        if data.startswith((b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n")):
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+                         % (len(first), first))
     except OSError:
         pass
     sock.close()
