@@ -20,7 +20,7 @@
 enum exit_status {
     EXIT_OK = 0, /* the asked state was reached */
     EXIT_FAILED = 1,
-    EXIT_USAGE = 2, /* command line or compose file */
+    EXIT_USAGE = 2,       /* command line or compose file */
     EXIT_ROLLED_BACK = 3, /* deployed, found bad, and the old release is back */
     EXIT_LOCKED = 4,
     EXIT_TIMEOUT = 124,

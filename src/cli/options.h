@@ -127,10 +127,10 @@ struct options {
     const char *user;
     const char *working_dir;
     const char *protocol;
-    const char *strategy;    /* deploy */
-    const char *try_state;   /* daemon */
-    const char *page;        /* maintenance */
-    const char *path;        /* cache purge, as are the next two */
+    const char *strategy;  /* deploy */
+    const char *try_state; /* daemon */
+    const char *page;      /* maintenance */
+    const char *path;      /* cache purge, as are the next two */
     const char *prefix;
     const char *tag;
     const char *message;     /* lock */

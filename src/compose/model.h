@@ -374,8 +374,8 @@ struct compose_x {
     enum compose_tls tls;
     const char *tls_certificate; /* TLS_FILES: absolute paths */
     const char *tls_key;
-    const char *tls_ocsp;      /* absolute, and so is the next; NULL: none */
-    const char *tls_client_ca; /* of clients' certificates */
+    const char *tls_ocsp;            /* absolute, and so is the next; NULL: none */
+    const char *tls_client_ca;       /* of clients' certificates */
     const struct compose_edge *edge; /* NULL: not given */
     uint16_t http_port;  /* default 80; from `listen: {http, https}`; 0: not listened to */
     uint16_t https_port; /* default 443 */

@@ -223,7 +223,7 @@ static const struct schema_key route_keys[] = {
      {.type = SCHEMA_DURATION},
      "time in which the share of a new instance grows",
      NULL,
-     "a_new_target_gets_its_share_little_by_little"},
+     "a_new_instance_takes_its_share_little_by_little"},
     {"max_connections",
      SUPPORT_HONOURED,
      {.type = SCHEMA_INT},

@@ -80,7 +80,7 @@ struct daemon {
     struct runtime *runtime;
     struct local_ca *ca;
     struct edge_link *edge;
-    struct meters *meters; /* what the edge counts for whom: meters.h */
+    struct meters *meters;              /* what the edge counts for whom: meters.h */
     char sign_key[SIGN_KEY_TEXT_BYTES]; /* of the edge's cookies */
     struct http_server *api;
     int api_fd; /* its listening socket */
@@ -106,7 +106,7 @@ struct daemon {
     bool collect_due; /* trees that nobody needs are to go */
     bool collecting;
     struct tree_sizes *tree_sizes; /* tree_sizes.h */
-    uint64_t renewed_ns; /* when certificates were last looked at */
+    uint64_t renewed_ns;           /* when certificates were last looked at */
     int64_t started_wall_ms;
 };
 
@@ -418,7 +418,8 @@ MUST_CHECK bool edge_link_open(struct daemon *daemon, const json_t *held, struct
 json_t *edge_link_keep(const struct edge_link *link);
 /* <err> NULL: the new edge accepts. Else the former goes on. */
 typedef void edge_replaced_fn(void *arg, const struct err *err);
-/* Starts an edge in the place of the one that runs, which finishes what it has within <drain_ms>. */
+/* Starts an edge in the place of the one that runs, which finishes what it has within <drain_ms>.
+ */
 MUST_CHECK bool edge_link_replace(struct edge_link *link, uint64_t drain_ms, edge_replaced_fn *done,
                                   void *arg, struct err *err);
 /* Could it be done now? */

@@ -3,26 +3,39 @@
 
 #include "control/retention.h"
 
-void retention_choose(struct retention_row *rows, size_t row_count, uint32_t current, size_t count,
-                      uint64_t disk_bytes)
+/* What stays in any case. Returns its bytes. */
+static uint64_t keep_needed(struct retention_row *rows, size_t row_count, uint32_t current)
 {
-    bool has_former = false, is_full = false;
-    size_t counted = 0;
+    bool has_former = false;
     uint64_t total = 0;
 
     for (size_t i = 0; i < row_count; i++) {
         struct retention_row *row = &rows[i];
-        row->kept = row->used;
-        if (row->one_off) {
-            total += row->kept ? row->bytes : 0;
-            continue;
-        }
-        bool is_former = row->reached && !has_former && (current == 0 || row->number < current);
+        bool is_former =
+            !row->one_off && row->reached && !has_former && (current == 0 || row->number < current);
         has_former |= is_former;
-        row->kept |= is_former;
-        /* From the first that has no room on, older ones have none either. */
-        is_full |= disk_bytes > 0 && total + row->bytes > disk_bytes;
-        row->kept |= counted++ < count && !is_full;
+        row->kept = row->used || is_former;
         total += row->kept ? row->bytes : 0;
+    }
+    return total;
+}
+
+void retention_choose(struct retention_row *rows, size_t row_count, uint32_t current, size_t count,
+                      uint64_t disk_bytes)
+{
+    uint64_t total = keep_needed(rows, row_count, current);
+    size_t counted = 0;
+
+    for (size_t i = 0; i < row_count && counted < count; i++) {
+        struct retention_row *row = &rows[i];
+        if (row->one_off)
+            continue;
+        counted++;
+        if (row->kept)
+            continue;
+        if (disk_bytes > 0 && total + row->bytes > disk_bytes)
+            return; /* from the first without room on, older ones have none either */
+        row->kept = true;
+        total += row->bytes;
     }
 }

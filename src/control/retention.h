@@ -17,6 +17,6 @@ struct retention_row {
 
 /* Sets `kept` of <rows>, which come the newest first: what is used, the last reached one before
  * <current> (0: none is current), and the newest <count> that are no one-offs, as far as all that
- * is kept so far has at most <disk_bytes> (0: no limit). */
+ * is kept has at most <disk_bytes> (0: no limit). */
 void retention_choose(struct retention_row *rows, size_t row_count, uint32_t current, size_t count,
                       uint64_t disk_bytes);

@@ -74,6 +74,8 @@ MUST_CHECK bool cache_on_response(struct exchange *exchange, bool reuse);
 const char *cache_word(const struct exchange *exchange);
 /* A piece of its body; the last one when exchange->response is done. */
 void cache_keep(struct exchange *exchange, struct str data);
+/* Does it want the pieces? */
+bool cache_is_filling(const struct exchange *exchange);
 /* There is no answer; <status> would be sent. True: something better was. */
 MUST_CHECK bool cache_on_failure(struct exchange *exchange, int status);
 /* The client has taken what it was given of exchange->hit. */

@@ -277,6 +277,11 @@ static void finish(struct exchange *exchange)
     cache_land(worker->cache, TAKE(use->flight), false, cache_now_ms(worker));
 }
 
+bool cache_is_filling(const struct exchange *exchange)
+{
+    return exchange->cache->filling != NULL;
+}
+
 void cache_keep(struct exchange *exchange, struct str data)
 {
     struct cache_use *use = exchange->cache;

@@ -125,7 +125,9 @@ static ssize_t run_zstd(struct coder *coder, struct str *in, enum coder_mode mod
 {
     static const ZSTD_EndDirective modes[] = {ZSTD_e_continue, ZSTD_e_flush, ZSTD_e_end};
     ZSTD_inBuffer from = {in->ptr, in->len, 0};
-    ZSTD_outBuffer to = {out, room, 0};
+    ZSTD_outBuffer to = {.size = room};
+
+    to.dst = out;
     size_t left = ZSTD_compressStream2(coder->zstd, &to, &from, modes[mode]);
 
     if (ZSTD_isError(left))

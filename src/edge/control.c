@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "edge/control.h"
-#include "edge/share.h"
 #include "edge/cache_store.h"
+#include "edge/control.h"
 #include "edge/crash.h"
+#include "edge/share.h"
 #include "json/json.h"
 
 void control_send(struct edge *edge, json_t *event, const int *fds, size_t fd_count)
@@ -328,10 +328,10 @@ static const struct {
     const char *type;
     void (*take)(struct edge *edge, const json_t *root, struct channel_message *message);
 } messages[] = {
-    {"listener", take_listener}, {"table", take_table}, {"access_log", take_access_log},
-    {"control", take_control},   {"probe", take_probe}, {"stats", take_stats},
-    {"retire", take_retire},     {"stop", take_stop},
-    {"crash_page", take_crash_page}, {"cache", cache_take_message},
+    {"listener", take_listener},   {"table", take_table}, {"access_log", take_access_log},
+    {"control", take_control},     {"probe", take_probe}, {"stats", take_stats},
+    {"retire", take_retire},       {"stop", take_stop},   {"crash_page", take_crash_page},
+    {"cache", cache_take_message},
 };
 
 static void take_message(struct edge *edge, struct channel_message *message)

@@ -12,7 +12,8 @@
  *     {"type":"control"} + a listening SOCK_SEQPACKET unix socket, where the next daemon connects
  *     {"type":"crash_page"} + memory file of a page, see crash.h
  *     {"type":"probe","probe":N,"address":"10.0.0.1:80","path":"/health"|null,"host":"...",
- *         "timeout_ms":1000,"send_proxy":0|1|2}   GET that must answer 2xx or 3xx; without path: a connection
+ *         "timeout_ms":1000,"send_proxy":0|1|2}   GET that must answer 2xx or 3xx; without path: a
+ * connection
  *     {"type":"stats"}
  *     {"type":"cache","id":N,"system":"eshop","purge":"all"|"path"|"prefix"|"tag","text":"..."}
  *         without "purge" nothing goes
@@ -87,7 +88,7 @@ struct edge {
     VEC(struct edge_drain) drains;
     unsigned probe_count;
     uint64_t stopped; /* bit for each worker that has ended */
-    int crash_fd; /* crash.h, for the next daemon; -1: none */
+    int crash_fd;     /* crash.h, for the next daemon; -1: none */
     bool stopping;
     bool retired; /* another edge accepts */
     struct channel_message message;

@@ -402,8 +402,8 @@ static bool is_reset(const struct conn *conn)
 {
     char byte;
 
-    return conn->state->ops == NULL &&
-           recv(conn->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno != EAGAIN;
+    return conn->state->ops == NULL && recv(conn->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           errno != EAGAIN;
 }
 
 void exchange_client_readable(struct exchange *exchange)

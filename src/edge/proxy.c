@@ -322,6 +322,7 @@ static bool engage_h2(struct exchange *exchange)
     server->exchange = exchange;
     server->reused = server->reused && !exchange->fresh_only;
     exchange->request.chunk_out = false; /* frames mark the end */
+    exchange->reset_code = 0;
     if (h2_target_is_settled(server))
         send_request(exchange);
     return true;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "edge/cache.h"
 #include "edge/exchange.h"
 #include "edge/pipe.h"
 #include "edge/rules.h"
@@ -21,7 +22,7 @@ bool response_may_splice(const struct exchange *exchange)
     const struct rules_state *rules = exchange->rules;
 
     return exchange->response.framing == HTTP_LENGTH && exchange->response.left >= WORTH_BYTES &&
-           exchange->cache == NULL &&
+           (exchange->cache == NULL || !cache_is_filling(exchange)) &&
            (rules == NULL || (!rules->outlet.active && !rules->frames)) &&
            conn_is_plain(exchange->side) && conn_is_plain(&exchange->server->conn) &&
            exchange->side->out == NULL;

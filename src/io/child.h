@@ -23,8 +23,8 @@ typedef void child_exit_fn(void *arg, int exit_status, bool timed_out);
 
 struct child_spec {
     const char *const
-        *argv; /* argv[0] is looked up in PATH unless it has a slash; NULL at the end */
-    const char *program;      /* the file that is run instead of argv[0]; NULL: that one */
+        *argv;           /* argv[0] is looked up in PATH unless it has a slash; NULL at the end */
+    const char *program; /* the file that is run instead of argv[0]; NULL: that one */
     char *const *environment; /* NULL: ours */
     const char *working_dir;  /* NULL: ours */
     struct str input;         /* given on standard input (at most 64 KiB); empty: /dev/null */

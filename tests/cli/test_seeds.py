@@ -88,7 +88,7 @@ SEEDS = {
             "db": ((), (DATA,), False, (), ("POSTGRES_DB", "POSTGRES_PASSWORD_FILE"))},
         "volumes": {"db-data"}, "lacking": {"app": "example/app:latest"},
         "values": {("app", "deploy", "replicas"): 2},
-        "how": {"services.app.deploy.update_config.order": "take over when they are ready"}},
+        "how": {"services.app.deploy.update_config.order": "start-first when it is not given"}},
     "aws-stages for staging": {
         "folder": "tests/seeds/aws-stages", "argv": [],
         "services": {

@@ -10,13 +10,14 @@
  * their reason) or "different" (both take it, and read OURS something else in it). The last line is
  * "equal<tab>NUMBER".
  */
+#include "base/base.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base.h"
 #include "http/http1.h"
 #include "llhttp_read.h"
 
@@ -131,44 +132,45 @@ static bool compare(const struct bytes *bytes)
 
 /* ---- what they are given ---- */
 
+static const char *const pieces[] = {
+    "\r\n",
+    "\n",
+    "\r",
+    " ",
+    "\t",
+    ":",
+    ",",
+    ";",
+    "\0",
+    "\x7f",
+    "\xff",
+    "\x0b",
+    "%",
+    "/",
+    "*",
+    "\r\n ",
+    "\r\n\r\n",
+    "chunked",
+    "Content-Length: 5\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Host: b\r\n",
+    "Connection: upgrade\r\nUpgrade: x\r\n",
+    "HTTP/1.0",
+    "HTTP/1.1",
+    "HTTP/2.0",
+    "0",
+    "5",
+    "+",
+    "-",
+    "identity",
+    "gzip, ",
+    "PUT",
+    "http://c/",
+    "Expect: 100-continue\r\n",
+};
+
 static void mutate(struct bytes *bytes)
 {
-    static const char *const pieces[] = {
-        "\r\n",
-        "\n",
-        "\r",
-        " ",
-        "\t",
-        ":",
-        ",",
-        ";",
-        "\0",
-        "\x7f",
-        "\xff",
-        "\x0b",
-        "%",
-        "/",
-        "*",
-        "\r\n ",
-        "\r\n\r\n",
-        "chunked",
-        "Content-Length: 5\r\n",
-        "Transfer-Encoding: chunked\r\n",
-        "Host: b\r\n",
-        "Connection: upgrade\r\nUpgrade: x\r\n",
-        "HTTP/1.0",
-        "HTTP/1.1",
-        "HTTP/2.0",
-        "0",
-        "5",
-        "+",
-        "-",
-        "identity",
-        "gzip, ",
-        "PUT",
-        "http://c/",
-        "Expect: 100-continue\r\n",
-    };
     size_t at = next_random(bytes->len + 1), len = next_random(8);
     const char *piece = pieces[next_random(sizeof pieces / sizeof *pieces)];
     size_t piece_len = MAX(strlen(piece), 1);

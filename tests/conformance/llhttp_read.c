@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/base.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

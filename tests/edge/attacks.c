@@ -4,6 +4,8 @@
  * try. When the test has written 1 to the file ATTACKS, shared with it, the next recv() of a worker
  * goes through all of them and writes what each came to: its errno, or 0 when it worked.
  */
+#include "base/base.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +59,7 @@ static void note(const char *name, long result)
 
     if (at == ATTACKS_MAX)
         return;
-    strncpy(report->of[at].name, name, NAME_BYTES - 1);
+    memcpy(report->of[at].name, name, MIN(strlen(name), (size_t)NAME_BYTES - 1));
     report->of[at].error = error;
     report->count = at + 1;
 }

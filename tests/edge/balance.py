@@ -311,6 +311,22 @@ def turns_go_round_by_weight():
     assert "bb" not in seen and "aaaa" not in seen, seen
 
 
+def a_new_instance_takes_its_share_little_by_little():
+    apps = [App(name) for name in "ab"]
+    more = {"balance": "round-robin", "slow_start_ms": 1500}
+    publish(apps[:1], **more)
+    time.sleep(1.6)  # the first one has its whole share
+    publish(apps, **more)
+    begun = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
+    early = [get(connection=connection).text for _ in range(40)].count("b")
+    took = time.monotonic() - begun
+    assert took > 0.5 or early < 14, (early, took)
+    time.sleep(max(0, begun + 1.7 - time.monotonic()))
+    late = [get(connection=connection).text for _ in range(40)].count("b")
+    assert 18 <= late <= 22, late
+
+
 def what_finds_no_room_waits_its_turn():
     app = App("a")
     app.gate = threading.Event()
@@ -483,6 +499,7 @@ if __name__ == "__main__":
         a_visitor_stays_at_one_target_by_a_cookie,
         keys_hash_to_the_same_target,
         turns_go_round_by_weight,
+        a_new_instance_takes_its_share_little_by_little,
         what_finds_no_room_waits_its_turn,
         a_queue_has_an_end_in_number_and_in_time,
         a_client_that_leaves_leaves_the_queue,

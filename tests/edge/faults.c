@@ -5,6 +5,8 @@
  * program other than FAULTS_IN is left alone. The main thread's calls are not counted: it talks to
  * the daemon.
  */
+#include "base/base.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -79,7 +79,8 @@ def trailers_of_the_request_go_along():
     serve(echo)
     with Client() as c:
         c.send(call(1) + frame(DATA, 0, 1, b"x") + frame(
-            HEADERS, END_HEADERS | END_STREAM, 1, field("x-sum", "1") + field("x-real-ip", "1.1.1.1")))
+            HEADERS, END_HEADERS | END_STREAM, 1,
+            field("x-sum", "1") + field("x-real-ip", "1.1.1.1")))
         assert c.read(lambda: 1 in c.ended)
         assert c.blocks[1][1][0]["x-got"] == "x-sum", c.blocks
 
@@ -296,7 +297,8 @@ def a_refused_stream_is_asked_again():
 def a_connection_that_ends_in_an_answer_resets_the_stream():
     def application(peer):
         for stream, *_ in peer.requests():
-            peer.send(head(stream, extra=[("content-length", "10")]) + frame(DATA, 0, stream, b"abc"))
+            peer.send(head(stream, extra=[("content-length", "10")]) +
+                      frame(DATA, 0, stream, b"abc"))
             peer.sock.shutdown(socket.SHUT_RDWR)
 
     serve(application)
@@ -367,6 +369,27 @@ def interim_answers_pass():
         assert c.read(lambda: c.statuses.get(1) == 100), (c.statuses, c.resets)
         c.send(frame(DATA, END_STREAM, 1, b"abc"))
         assert c.read(lambda: 1 in c.ended) and c.bodies[1] == b"abc" and c.statuses[1] == 200
+
+
+def the_cache_and_the_rules_of_a_route_hold():
+    asked = []
+
+    def application(peer):
+        for stream, fields, *_ in peer.requests():
+            asked.append(fields)
+            peer.send(head(stream, extra=[("content-length", "5"), ("cache-control", "max-age=60"),
+                                          ("x-secret", "1")]) +
+                      frame(DATA, 0, stream, b"hel") + frame(DATA, END_STREAM, stream, b"lo"))
+
+    serve(application, route={"cache": {}, "rules": {
+        "request_headers": [{"op": "set", "name": "X-Set", "value": "yes"}],
+        "response_headers": [{"op": "remove", "name": "X-Secret"}]}})
+    with Client() as c:
+        for stream in (1, 3):
+            assert c.ask(stream, "/kept") == 200 and c.bodies[stream] == b"hello", c.bodies
+            assert "x-secret" not in c.blocks[stream][0][0], c.blocks
+        assert "hit" in c.blocks[3][0][0]["cache-status"], c.blocks
+    assert len(asked) == 1 and asked[0]["x-set"] == "yes", asked
 
 
 def a_slow_target_holds_up_the_sender():
@@ -572,9 +595,11 @@ def a_window_of_single_bytes_is_given_up():
 
 
 def heads_above_the_limit_or_against_the_rules():
-    bad = {"/large": [("x", "y" * 40000)], "/line": [("x", "a\r\nb: c")], "/hop": [("connection", "x")],
+    bad = {"/large": [("x", "y" * 40000)], "/line": [("x", "a\r\nb: c")],
+           "/hop": [("connection", "x")],
            "/te": [("transfer-encoding", "chunked")], "/upper": [("X-Upper", "x")],
-           "/pseudo": [(":path", "/")], "/lengths": [("content-length", "1"), ("content-length", "2")],
+           "/pseudo": [(":path", "/")],
+           "/lengths": [("content-length", "1"), ("content-length", "2")],
            "/nul": [("x", "a\0b")], "/space": [("x y", "z")]}
 
     def application(peer):
@@ -608,7 +633,8 @@ def frames_that_break_the_rules_are_counted():
     expect_counter("h2_target_errors", 1)
 
 
-TESTS = [frames_that_break_the_rules_are_counted, a_request_is_the_same_as_over_http_1, a_unary_call, trailers_of_the_request_go_along,
+TESTS = [frames_that_break_the_rules_are_counted, a_request_is_the_same_as_over_http_1,
+         a_unary_call, trailers_of_the_request_go_along,
          an_answer_of_trailers_alone_stays_one_block, a_thousand_messages_of_a_server,
          a_thousand_messages_of_a_client, a_thousand_messages_each_way_by_turns,
          a_client_that_cancels_ends_the_call, a_target_that_resets_is_passed_on,
@@ -617,7 +643,8 @@ TESTS = [frames_that_break_the_rules_are_counted, a_request_is_the_same_as_over_
          goaway_lets_old_streams_end_and_new_ones_go_elsewhere, what_goaway_leaves_out_is_asked_again,
          a_refused_stream_is_asked_again, a_connection_that_ends_in_an_answer_resets_the_stream,
          an_answer_shorter_than_it_says_is_cut_off, http_1_clients_are_served_too,
-         interim_answers_pass, a_slow_target_holds_up_the_sender,
+         interim_answers_pass, the_cache_and_the_rules_of_a_route_hold,
+         a_slow_target_holds_up_the_sender,
          a_slow_client_holds_up_its_own_answer_alone, a_target_that_does_not_speak_it_gets_no_request,
          a_target_that_says_nothing_is_timed_out, requests_share_connections,
          a_target_that_drains_is_idle_when_its_streams_have_ended,

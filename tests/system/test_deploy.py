@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deploys: each strategy, what a bad version can and cannot do, and the way back."""
+import http.client
 import json
 import os
 import pathlib
@@ -147,8 +148,16 @@ def test_a_file_with_a_fixed_port_and_a_container_name_and_no_curl_is_deployed_w
                       environment={"VERSION": str(version)})
         return {"services": {"web": one}}
 
+    def answers():
+        try:
+            return visit()
+        except (OSError, http.client.HTTPException):
+            return None
+
     system.file(fixed(1))
     deploy(system)
+    # The first version replaces nothing, so nobody knows when it listens.
+    assert process.wait(answers, 20, 0.1) == "1"
     seen = load({"keepalive": 30, "fresh": 30, "websockets": 3}, websocket_ms=2000)
     time.sleep(1)
     for version in (2, 3):

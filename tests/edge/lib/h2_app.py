@@ -41,7 +41,8 @@ class Inflater:
             assert n >= 0, n
             at += n
             if flags.value & 2:
-                pairs.append((pair.name[:pair.name_len].decode(), pair.value[:pair.value_len].decode()))
+                pairs.append((pair.name[:pair.name_len].decode(),
+                              pair.value[:pair.value_len].decode()))
             if flags.value & 1:
                 LIB.nghttp2_hd_inflate_end_headers(self.state)
                 return pairs
@@ -102,8 +103,8 @@ class Peer:
             self.sock.sendall(data)
 
     def frames(self):
-        """(kind, flags, stream, payload), that of HEADERS as a dict. SETTINGS and PING are answered,
-        and windows given back."""
+        """(kind, flags, stream, payload), that of HEADERS as a dict. SETTINGS and PING are
+        answered, and windows given back."""
         while True:
             while len(self.data) < 9 or len(self.data) < 9 + int.from_bytes(self.data[:3], "big"):
                 self.data += self.receive()
@@ -115,7 +116,8 @@ class Peer:
             elif kind == DATA and payload and self.gives_window:
                 self.send(b"".join(frame(WINDOW_UPDATE, 0, i, struct.pack(">I", len(payload)))
                                    for i in (0, stream)))
-            yield kind, flags, stream, dict(self.inflater.read(payload)) if kind == HEADERS else payload
+            fields = dict(self.inflater.read(payload)) if kind == HEADERS else None
+            yield kind, flags, stream, payload if fields is None else fields
 
     def requests(self):
         """Whole requests: (stream, fields, body, trailers)."""
