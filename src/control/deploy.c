@@ -233,7 +233,9 @@ bool promote_begin(struct system *system, bool all, uint64_t timeout_ms,
     if (operation == NULL)
         return false;
     list_push(&operation->subscribers, &subscriber->link);
-    (void)rollout_event(rollout, promotion(rollout, all), NULL);
+    size_t step = rollout->at.step;
+    if (!rollout_event(rollout, promotion(rollout, all), NULL))
+        rollout->at.step = step;
     return true;
 }
 

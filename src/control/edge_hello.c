@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "control/edge_link_priv.h"
+#include "edge/table.h"
 
 /* The edge reads what comes from the net: what it sends is looked at like that. */
 static bool is_tcp_listener(int fd)
@@ -66,7 +67,8 @@ void edge_hello_take_hello(struct edge_process *process, const json_t *event)
     process->pid = (pid_t)json_find_u64(event, "pid", 0);
     process->applied = MIN(json_find_u64(event, "generation", 0), (uint64_t)INT64_MAX / 2);
     process->retired = json_find_bool(event, "retired", false);
-    process->announced = (size_t)json_find_u64(event, "listeners", 0);
+    process->announced =
+        (size_t)MIN(json_find_u64(event, "listeners", 0), (uint64_t)TABLE_MAX_LISTENERS);
     process->introduced = true;
     link->generation = MAX(link->generation, process->applied);
     if (!process->retired)

@@ -186,6 +186,8 @@ static void on_exit_of_edge(void *arg, int exit_status, bool timed_out)
     process->child = NULL;
     if (process->channel.fn != NULL) /* what it said last */
         on_channel(&process->channel, 0, 0);
+    if (process->freeing.pending) /* its end was told while that was read */
+        return;
     close_channel(process);
     edge_link_ended(process, exit_status);
 }

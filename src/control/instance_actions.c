@@ -278,6 +278,19 @@ static void on_nothing_to_drain(struct deferred *deferred)
         instance_event(instance, INSTANCE_ON_DRAINED, NULL);
 }
 
+/* As the wanted release says: the instance does not become another one when this changes. */
+static uint64_t drain_ms(const struct instance *instance)
+{
+    const struct release *wanted = instance->system->wanted;
+    const struct compose_service *own = instance->made_of->service;
+    size_t now = release_find(wanted, own->name);
+    const struct compose_ms *drain = now == SIZE_MAX
+                                         ? &own->x.deploy.stream_drain
+                                         : &wanted->services[now].service->x.deploy.stream_drain;
+
+    return drain->given ? drain->ms : DRAIN_MAX_MS;
+}
+
 /* The edge answers with "idle" when the last request has ended. What it was never told of is
  * drained as soon as the network has taken its name away. */
 static void act_drain(struct instance *instance)
@@ -285,8 +298,7 @@ static void act_drain(struct instance *instance)
     struct daemon *daemon = instance->system->daemon;
 
     check_stop(instance);
-    const struct compose_ms *drain = &instance->made_of->service->x.deploy.stream_drain;
-    set_timer(instance, drain->given ? drain->ms : DRAIN_MAX_MS);
+    set_timer(instance, drain_ms(instance));
     daemon_publish(daemon);
     if (!instance->at_edge)
         loop_defer(daemon->loop, &instance->drained, on_nothing_to_drain);

@@ -141,6 +141,8 @@ static void create(struct system *system, const char *service, uint32_t number)
         if (system->operation != NULL) {
             operation_fail(system->operation, &err, NULL);
             system_touch(system);
+        } else if (rollout_is_active(system)) {
+            rollout_schedule(system->rollout); /* nobody else asks again */
         }
         return;
     }

@@ -142,6 +142,24 @@ static void remove_unhashed(json_t *service)
         (void)json_object_del(deploy, "replicas");
 }
 
+/* A map without members says as much as none. */
+static void remove_member(json_t *service, const char *map, const char *key)
+{
+    json_t *members = json_object_get(service, map);
+
+    (void)json_object_del(members, key);
+    if (json_is_object(members) && json_object_size(members) == 0)
+        (void)json_object_del(service, map);
+}
+
+/* Nor how one takes the place of another. */
+static void remove_rollout_settings(json_t *service)
+{
+    remove_member(service, "deploy", "update_config");
+    remove_member(service, "deploy", "rollback_config");
+    remove_member(service, "x-ishizue", "deploy");
+}
+
 static bool is_in(const char *name, const struct compose_texts *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -167,14 +185,13 @@ static void hash_shared(struct hasher *hasher, const struct release *release,
     }
 }
 
-static void hash_config(const struct release *release, struct release_service *made,
-                        json_t *service, uid_t uid)
+static void hash_config(const struct release *release, const struct release_service *made,
+                        const json_t *service, uid_t uid, char *ret)
 {
     AUTO(buf_done) struct buf text = {0};
     AUTO(hasher_done) struct hasher hasher;
 
     hasher_init(&hasher);
-    remove_unhashed(service);
     json_format(service, false, &text);
     hasher_add(&hasher, buf_str(&text));
     hasher_add(&hasher, str_of(made->tree));
@@ -182,7 +199,22 @@ static void hash_config(const struct release *release, struct release_service *m
         hasher_add(&hasher, str_of(made->files[i]));
     hasher_add(&hasher, str_from(&uid, sizeof uid));
     hash_shared(&hasher, release, made->service);
-    hasher_end(&hasher, made->config_hash);
+    hasher_end(&hasher, ret);
+}
+
+/* Is it as it was in <former>? A release that a former version of this program stored has a hash
+ * with the settings of rollouts in it: its instances must not be replaced for that. */
+static bool hash_service(const struct release *release, const struct release_service *former,
+                         struct release_service *made, json_t *service, uid_t uid)
+{
+    char with_settings[HASH_TEXT_BYTES];
+
+    remove_unhashed(service);
+    hash_config(release, made, service, uid, with_settings);
+    remove_rollout_settings(service);
+    hash_config(release, made, service, uid, made->config_hash);
+    return former != NULL && (strcmp(former->config_hash, made->config_hash) == 0 ||
+                              strcmp(former->config_hash, with_settings) == 0);
 }
 
 static void draw_hash(struct release_service *made)
@@ -228,9 +260,9 @@ void release_seal(struct release *release, const struct release *former, uid_t u
         struct release_service *made = &release->services[i];
         const char *name = made->service->name;
         size_t before = release_find(former, name);
-        hash_config(release, made, json_object_get(json_object_get(root, "services"), name), uid);
-        bool is_same = before != SIZE_MAX &&
-                       strcmp(former->services[before].config_hash, made->config_hash) == 0;
+        bool is_same =
+            hash_service(release, before == SIZE_MAX ? NULL : &former->services[before], made,
+                         json_object_get(json_object_get(root, "services"), name), uid);
         if (all_fresh || is_in(name, fresh) || follows_a_dependency(release, former, i))
             draw_hash(made);
         else

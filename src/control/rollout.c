@@ -345,21 +345,35 @@ static void move(struct rollout *rollout, const struct rollout_transition *row, 
 struct memory {
     struct rollout_position at;
     int64_t since_wall_ms, switched_wall_ms;
+    char why[300];
 };
+
+/* What cannot be stored has not happened; it is asked again, for nothing else may wake it. */
+static void take_back(struct rollout *rollout, const struct memory *before)
+{
+    rollout->at = before->at;
+    rollout->since_wall_ms = before->since_wall_ms;
+    rollout->switched_wall_ms = before->switched_wall_ms;
+    str_format(rollout->why, sizeof rollout->why, "%s", before->why);
+    rollout_schedule(rollout);
+}
 
 bool rollout_event(struct rollout *rollout, enum rollout_event event, const char *detail)
 {
     const struct rollout_transition *row = rollout_fsm_next(rollout->at.state, event);
-    struct memory before = {rollout->at, rollout->since_wall_ms, rollout->switched_wall_ms};
+    struct memory before = {
+        .at = rollout->at,
+        .since_wall_ms = rollout->since_wall_ms,
+        .switched_wall_ms = rollout->switched_wall_ms,
+    };
     struct err err;
 
     if (row == NULL)
         return false;
+    str_format(before.why, sizeof before.why, "%s", rollout->why);
     move(rollout, row, detail);
     if (!rollout_save(rollout, &err)) {
-        rollout->at = before.at;
-        rollout->since_wall_ms = before.since_wall_ms;
-        rollout->switched_wall_ms = before.switched_wall_ms;
+        take_back(rollout, &before);
         report(rollout, &err);
         return false;
     }

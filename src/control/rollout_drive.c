@@ -44,6 +44,8 @@ static void direct_replaced(const struct rollout *rollout, const struct rollout_
     row->old_hash = service->old->hash;
     rollout_direct(&service->track, &rollout->at, row);
     row->directive.tolerated = MAX(row->directive.tolerated, service->tolerated);
+    if (has_stood(rollout)) /* it stays, so the old ones go in any case */
+        row->directive.tolerated = UINT32_MAX;
 }
 
 void rollout_direct_service(const struct system *system, struct plan_service *row)
@@ -249,9 +251,19 @@ static void wait_for_person(struct rollout *rollout)
 static void go_back(struct rollout *rollout, const struct reconcile_view *view,
                     const struct plan *plan)
 {
+    struct system *system = rollout->system;
     struct instance *instance;
     struct err err;
 
+    if (system->wanted != rollout->from) { /* it could not be stored: the plan is still another */
+        if (system_set_wanted(system, rollout->from, &err)) {
+            daemon_publish(system->daemon);
+            system_touch(system);
+        } else {
+            rollout_schedule(rollout);
+        }
+        return;
+    }
     if (plan->verdict == PLAN_CONVERGED && is_published(rollout))
         (void)rollout_event(rollout, ROLLOUT_ON_READY, NULL);
     if (plan->verdict != PLAN_FAILED)

@@ -209,6 +209,8 @@ void upgrade_close(struct daemon *daemon)
 {
     if (daemon->upgrade == NULL)
         return;
+    if (daemon->upgrade->state == UPGRADE_EDGE) /* ended by a person: nobody is to come back */
+        handover_release_guard(handover_take_fd(daemon->upgrade->handover, "guard"));
     forget(daemon->upgrade);
     json_decref(daemon->upgrade->handover);
     free(daemon->upgrade);
@@ -255,8 +257,6 @@ static bool check_idle(const struct daemon *daemon, struct err *err)
 {
     struct map_entry *entry;
 
-    if (upgrade_is_running(daemon))
-        return err_set(err, ERR_LOCKED, "an upgrade is running already");
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
         const struct system *system = entry->value;
         if (system->operation != NULL)
@@ -266,6 +266,13 @@ static bool check_idle(const struct daemon *daemon, struct err *err)
                            system->name, operation_kind_name(system->operation->kind));
     }
     return edge_link_check_replace(daemon->edge, err);
+}
+
+static bool check_free(const struct daemon *daemon, struct err *err)
+{
+    if (upgrade_is_running(daemon))
+        return err_set(err, ERR_LOCKED, "an upgrade is running already");
+    return check_idle(daemon, err);
 }
 
 /* It will be root's daemon. */
@@ -286,15 +293,6 @@ static bool check_program(const char *path, struct err *err)
     return true;
 }
 
-static bool copy_state(struct upgrade *upgrade, struct err *err)
-{
-    AUTO(buf_done) struct buf path = {0};
-
-    buf_addf(&path, "%s/upgrade-trial.db", upgrade->daemon->options.state_dir);
-    set_text(&upgrade->copy, buf_text(&path));
-    return state_copy(upgrade->daemon->state, buf_text(&path), err);
-}
-
 static void remove_copy(const struct upgrade *upgrade)
 {
     static const char *const ends[] = {"", "-wal", "-shm"};
@@ -304,6 +302,16 @@ static void remove_copy(const struct upgrade *upgrade)
         buf_addf(&path, "%s%s", upgrade->copy, ends[i]);
         (void)unlink(buf_text(&path));
     }
+}
+
+static bool copy_state(struct upgrade *upgrade, struct err *err)
+{
+    AUTO(buf_done) struct buf path = {0};
+
+    buf_addf(&path, "%s/upgrade-trial.db", upgrade->daemon->options.state_dir);
+    set_text(&upgrade->copy, buf_text(&path));
+    remove_copy(upgrade); /* of a daemon that was killed: its journal is another file's */
+    return state_copy(upgrade->daemon->state, buf_text(&path), err);
 }
 
 /* The last line of what a trial printed. */
@@ -347,7 +355,8 @@ static void on_trial_exit(void *arg, int exit_status, bool timed_out)
     struct err err;
 
     remove_copy(upgrade);
-    bool good = read_trial(upgrade, exit_status, timed_out, &said, &err);
+    bool good = read_trial(upgrade, exit_status, timed_out, &said, &err) &&
+                (upgrade->only_try || check_idle(upgrade->daemon, &err)); /* still */
     if (!good || upgrade->only_try) {
         upgrade->state = UPGRADE_NONE;
     } else {
@@ -369,10 +378,7 @@ static bool start_trial(struct upgrade *upgrade, struct err *err)
                               .exit = on_trial_exit,
                               .arg = upgrade};
 
-    if (child_start(upgrade->daemon->loop, &spec, err) != NULL)
-        return true;
-    remove_copy(upgrade);
-    return false;
+    return child_start(upgrade->daemon->loop, &spec, err) != NULL;
 }
 
 bool upgrade_begin(struct daemon *daemon, const struct upgrade_request *request,
@@ -380,7 +386,7 @@ bool upgrade_begin(struct daemon *daemon, const struct upgrade_request *request,
 {
     struct upgrade *upgrade = daemon->upgrade;
 
-    if (!check_idle(daemon, err) || !check_program(request->program, err))
+    if (!check_free(daemon, err) || !check_program(request->program, err))
         return false;
     forget(upgrade);
     set_text(&upgrade->from, ISHIZUE_VERSION);
@@ -392,8 +398,10 @@ bool upgrade_begin(struct daemon *daemon, const struct upgrade_request *request,
     upgrade->began_ms = clock_wall_ms();
     upgrade->tried = tried;
     upgrade->arg = arg;
-    if (!copy_state(upgrade, err) || !start_trial(upgrade, err))
+    if (!copy_state(upgrade, err) || !start_trial(upgrade, err)) {
+        remove_copy(upgrade); /* perhaps a part of it */
         return false;
+    }
     upgrade->state = UPGRADE_TRYING;
     return true;
 }

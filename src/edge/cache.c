@@ -20,10 +20,11 @@ static bool is_name(const struct http_header *header, struct str name)
  * answer to everybody. */
 static bool is_hidden_address(const struct http_header *header)
 {
-    static const struct str names[] = {{"X-Original-URL", 14},         {"X-Rewrite-URL", 13},
-                                       {"X-HTTP-Method-Override", 22}, {"X-HTTP-Method", 13},
-                                       {"X-Method-Override", 17},      {"X-Host", 6},
-                                       {"X-Original-Host", 15},        {"X-Forwarded-Scheme", 18}};
+    static const struct str names[] = {
+        {"X-Original-URL", 14},  {"X-Rewrite-URL", 13},      {"X-HTTP-Method-Override", 22},
+        {"X-HTTP-Method", 13},   {"X-Method-Override", 17},  {"X-Host", 6},
+        {"X-Original-Host", 15}, {"X-Forwarded-Scheme", 18}, {"X-Forwarded-Ssl", 15},
+        {"X-Forwarded-Uri", 15}, {"X-Forwarded-Path", 16}};
 
     if (header->name.ptr[0] != 'X' && header->name.ptr[0] != 'x')
         return false;

@@ -91,13 +91,18 @@ static struct cache_entry *build(const struct cache_use *use, const struct gathe
     struct http_header date = {
         .name = STR("Date"), .value = str_of(worker_date(worker)), .id = HTTP_DATE};
     size_t more = gathered->has_date ? 0 : 1;
+    size_t lines_bytes = gathered->bytes + more * (date.name.len + date.value.len + 4);
     char *at;
 
-    struct cache_entry *entry = cache_entry_new(
-        worker->cache, gathered->count + more,
-        gathered->bytes + more * (date.name.len + date.value.len + 4) + use->key.text.len +
-            texts->vary.len + texts->variant.len + texts->tags.len + reason.len,
-        &at);
+    /* Those of two answers may be more than one could have. */
+    if (gathered->count + more > CACHE_MAX_HEADERS ||
+        lines_bytes + reason.len > EDGE_RESPONSE_HEAD_BYTES)
+        return NULL;
+    struct cache_entry *entry =
+        cache_entry_new(worker->cache, gathered->count + more,
+                        lines_bytes + use->key.text.len + texts->vary.len + texts->variant.len +
+                            texts->tags.len + reason.len,
+                        &at);
     if (entry == NULL)
         return NULL;
     for (size_t i = 0; i < gathered->count; i++)

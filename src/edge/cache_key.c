@@ -94,7 +94,7 @@ static void put_part(struct writer *writer, const struct cache_part *part,
     }
     for (size_t i = 0; i < head->header_count; i++)
         if (is_named(&head->headers[i], part->name)) {
-            put(writer, STR("="));
+            put(writer, STR("\r=")); /* no value has a CR: two fields are not one of both */
             put(writer, head->headers[i].value);
         }
 }
@@ -284,6 +284,8 @@ static void put_values(struct writer *writer, struct str name, const struct http
         if (start == NULL) {
             put(writer, STR("="));
             start = writer->at;
+        } else if (opaque) {
+            put(writer, STR("\r")); /* no value has one: two fields are not one of both */
         }
         if (opaque)
             put(writer, value);

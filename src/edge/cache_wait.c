@@ -222,6 +222,7 @@ static void copy_client(const struct exchange *exchange, struct client *client)
     client->conn.io.fd = -1;
     client->listener_id = exchange->client->listener_id;
     client->kind = exchange->client->kind;
+    client->trusted = exchange->client->trusted;
     client->ip_len = exchange->client->ip_len;
     memcpy(client->ip, exchange->client->ip, sizeof client->ip);
 }

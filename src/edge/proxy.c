@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "edge/cache.h"
 #include "edge/h2_target.h"
 #include "edge/proxy_priv.h"
 #include "edge/proxy_protocol.h"
@@ -145,7 +146,8 @@ static bool is_idempotent(enum http_method method)
 bool proxy_is_retryable(const struct exchange *exchange)
 {
     const struct body *body = &exchange->request;
-    bool body_begun = body->bytes > 0 || (body->chunk_out && body->done);
+    bool is_counted = body->framing == HTTP_LENGTH || body->framing == HTTP_NO_BODY;
+    bool body_begun = body->bytes > 0 || (!is_counted && body->done); /* its end was sent */
 
     if (exchange->server != NULL && proxy_is_stream(exchange->server) &&
         h2_target_has_refused(exchange->server))
@@ -353,12 +355,12 @@ static bool engage(struct exchange *exchange)
 }
 
 /* Nobody takes it now. TCP clients see that at once; what a second upstream was asked for is not
- * worth waiting. */
+ * worth waiting; and where targets are gone, not busy, a stored answer may do. */
 static void await_target(struct exchange *exchange, int status)
 {
     if (exchange->is_tunnel || exchange->asked_again)
         exchange_fail(exchange, status);
-    else
+    else if (status == 503 || exchange->cache == NULL || !cache_on_failure(exchange, status))
         queue_wait(exchange, status);
 }
 
@@ -466,8 +468,9 @@ bool proxy_ask_again(struct exchange *exchange)
     uint32_t other = exchange->route->fallback_upstream;
 
     if (exchange->asked_again || (exchange->method != HTTP_GET && exchange->method != HTTP_HEAD) ||
-        !exchange->request.done || exchange->later != NULL || !has_targets(exchange->view, other))
-        return false;
+        exchange->request.framing != HTTP_NO_BODY || exchange->later != NULL ||
+        !has_targets(exchange->view, other))
+        return false; /* a body has gone to the first one, and is not there any more */
     proxy_release(exchange, false); /* the rest of the 404 is not read */
     exchange->asked_again = true;
     exchange->upstream = other;

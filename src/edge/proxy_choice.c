@@ -45,8 +45,10 @@ bool proxy_use_newest_view(struct exchange *exchange)
     exchange->upstream = upstream;
     exchange->request.chunk_out =
         exchange->request.framing == HTTP_CHUNKED || exchange->request.framing == HTTP_UNTIL_CLOSE;
-    if (former != NULL)
+    if (former != NULL) {
+        exchange->target_text = (struct str){0}; /* perhaps of one that goes with it */
         view_unref(worker, former);
+    }
     return true;
 }
 

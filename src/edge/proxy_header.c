@@ -58,6 +58,10 @@ bool proxy_header_send(struct exchange *exchange)
 
     if (version == 0)
         return true;
+    if (exchange->ops->is_background) { /* nobody's connection */
+        struct iovec own = {header, proxy_protocol_format_own(version, header)};
+        return conn_write(&exchange->server->conn, &own, 1);
+    }
     if (getsockname(exchange->client->conn.io.fd, &destination.any, &len) != 0 ||
         !read_source(exchange, &source))
         return false;

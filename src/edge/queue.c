@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "edge/balance.h"
+#include "edge/cache.h"
 #include "edge/exchange.h"
 #include "edge/head.h"
 #include "edge/queue.h"
@@ -86,6 +87,8 @@ static void give_up(struct exchange *exchange, int status)
     count_add(exchange->worker, COUNT_QUEUE_REJECTED, 1);
     if (exchange->route->meter != 0)
         meter_add(&exchange->worker->meters[exchange->route->meter], METER_REJECTED, 1);
+    if (exchange->cache != NULL && cache_on_failure(exchange, status))
+        return;
     struct str page = exchange->rules == NULL ? (struct str){0} : rules_page(exchange, status);
     answer_error_with(exchange, status, STR("Retry-After: 1\r\n"), page);
 }

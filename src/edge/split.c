@@ -220,10 +220,10 @@ static char *put_visitor(const struct exchange *exchange, struct str name, char 
 char *balance_put_cookies(const struct exchange *exchange, char *at)
 {
     const struct upstream_balance *balance =
-        exchange->view->table->upstreams[exchange->upstream].balance;
+        exchange_targets(exchange)->table->upstreams[exchange->upstream].balance;
 
     if (balance == NULL)
-        return at; /* another upstream answered in its place */
+        return at; /* another upstream answered in its place, or another table's */
     if (exchange->sets_visitor && balance->split != NULL)
         at = put_visitor(exchange, visitor_cookie(balance->split), at);
     if (balance->sticky_cookie.len > 0 && exchange->target != NULL &&

@@ -269,6 +269,9 @@ def what_the_new_release_does_not_have_is_asked_of_the_old_one():
     assert get("/only-nobody").status == 404
     assert get("/only-old", method="POST", body="x").status == 404
     assert get("/only-old", method="HEAD").status == 200
+    served = old.served
+    assert get("/only-old", method="GET", body="x").status == 404  # the body is gone
+    assert old.served == served
     old.stop()
     assert get("/only-old").status == 404
 
@@ -286,6 +289,24 @@ def a_visitor_stays_at_one_target_by_a_cookie():
     publish([app for app in apps if app.name != first.text], sticky_cookie="stay")
     moved = get(headers={"Cookie": cookie})
     assert moved.text != first.text and moved.getheader("Set-Cookie") is not None
+
+
+def who_waited_gets_the_cookie_of_the_table_that_serves_him():
+    dead, app, answers = App("dead", start=False), App("app"), []
+    publish([dead], sticky_cookie="stay")
+    before = meter(1)["counts"][QUEUED]
+    thread = threading.Thread(target=lambda: answers.append(get()))
+    thread.start()
+    wait_for(lambda: meter(1)["counts"][QUEUED] == before + 1)
+    targets = [{"id": "app", "address": f"127.0.0.1:{app.port}"}]
+    table = {"sign_key": KEY, "listeners": [{"id": 1, "kind": "http"}],
+             "upstreams": [{"name": f"test/{i}", "targets": []} for i in range(200)] +
+             [{"name": "test/app", "targets": targets, "sticky_cookie": "later"}],
+             "routes": [{"system": "test", "path": "/", "upstream": 200, "meter": 1}]}
+    assert rig("table", stdin=json.dumps(table)).returncode == 0
+    thread.join()
+    assert answers[0].text == "app"
+    assert answers[0].getheader("Set-Cookie").startswith("later="), answers[0].getheaders()
 
 
 def keys_hash_to_the_same_target():
@@ -497,6 +518,7 @@ if __name__ == "__main__":
         who_has_no_value_of_the_application_has_a_share,
         what_the_new_release_does_not_have_is_asked_of_the_old_one,
         a_visitor_stays_at_one_target_by_a_cookie,
+        who_waited_gets_the_cookie_of_the_table_that_serves_him,
         keys_hash_to_the_same_target,
         turns_go_round_by_weight,
         a_new_instance_takes_its_share_little_by_little,

@@ -29,8 +29,10 @@ LIVE = {"answers": True}
 
 
 class App(BaseHTTPRequestHandler):
-    """?n= bytes, ?cc= Cache-Control, ?delay= seconds, ?etag=, ?vary=, ?status=, ?tag=, ?type=;
-    ?gate= waits until it is open."""
+    """?n= bytes, ?cc= Cache-Control, ?delay= seconds, ?etag=, ?vary=, ?status=, ?tag=, ?type=,
+    ?connection=;
+    ?gate= waits until it is open; ?many= more headers of ?wide= bytes, other ones each time, and no
+    Date."""
     wbufsize = 1 << 16  # head and body in one packet
     protocol_version = "HTTP/1.1"
 
@@ -52,9 +54,13 @@ class App(BaseHTTPRequestHandler):
         status = 200 if LIVE["answers"] else 503
         if etag and self.headers.get("if-none-match") == etag and status == 200:
             status, body = 304, b""
-        self.send_response(int(query.get("status", status)))
+        many = int(query.get("many", 0))
+        status = int(query.get("status", status))
+        (self.send_response_only if many else self.send_response)(status)
+        for i in range(many):
+            self.send_header(f"X-{count}-{i}", "x" * int(query["wide"]))
         for name, key in (("Cache-Control", "cc"), ("Vary", "vary"), ("Cache-Tag", "tag"),
-                          ("Content-Type", "type")):
+                          ("Content-Type", "type"), ("Connection", "connection")):
             if key in query:
                 self.send_header(name, query[key])
         if etag:
@@ -76,11 +82,11 @@ APP = Server(("127.0.0.1", 0), App)
 threading.Thread(target=APP.serve_forever, daemon=True).start()
 
 
-def publish(cache=None, cache_bytes=None, **more):
+def publish(cache=None, cache_bytes=None, listener=None, **more):
     table = {
         "certificates": [{"names": ["*.localhost"], "key_file": os.environ["EDGE_KEY"],
                           "certificate_file": os.environ["EDGE_CERTIFICATE"]}],
-        "listeners": [{"id": 1, "kind": "http"}, {"id": 2, "kind": "https"},
+        "listeners": [{"id": 1, "kind": "http", **(listener or {})}, {"id": 2, "kind": "https"},
                       {"id": 3, "kind": "tcp", "upstream": 0}, {"id": 4, "kind": "http"}],
         "upstreams": [{"name": "test/app", "targets": [
             {"id": "t1", "address": f"127.0.0.1:{APP.server_address[1]}"}]}],
@@ -214,6 +220,16 @@ def revalidation_in_the_background_uses_the_validator():
     assert get(url).body == first.body and seen("/swr304") == 2
 
 
+def the_background_asks_as_its_client_would_who_came_by_way_of_a_proxy():
+    publish(listener={"limits": {"trusted_proxies": ["127.0.0.1"]}})
+    url, headers = "/proxied?cc=max-age%3D1,stale-while-revalidate%3D60", {
+        "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"}
+    assert get(url, headers=headers).status == 200
+    time.sleep(2.1)
+    assert "hit" in get(url, headers=headers).cache
+    wait_for(lambda: b" 2 " in get(url, headers=headers).body, "the new one")
+
+
 def revalidations_in_the_background_have_a_limit():
     publish({"stale_while_revalidate_s": 60})
     urls = [f"/back{i}?gate=1&cc=max-age%3D1" for i in range(140)]
@@ -228,6 +244,36 @@ def revalidations_in_the_background_have_a_limit():
         OPEN.set()
     assert all("hit" in answer.cache for answer in answers), "the clients do not notice"
     assert before + 140 - 128 <= state["cache_refused"] < before + 140, state["cache_refused"]
+
+
+def headers_of_revalidations_do_not_pile_up():
+    publish()
+    http.client._MAXHEADERS = 250
+    for many, wide in ((30, 1000), (97, 10)):
+        url = f"/pile{many}?etag=x&cc=max-age%3D0&many={many}&wide={wide}"
+        first = get(url)
+        for _ in range(6):
+            again = get(url)
+            assert (again.status, again.body) == (200, first.body), again.status
+            assert "fwd-status=304" in again.cache, again.cache
+            assert sum(name.startswith("X-") for name, _ in again.getheaders()) <= 101
+
+
+def where_no_target_is_left_what_is_stale_is_sent_at_once():
+    global APP
+    former, APP = APP, Server(("127.0.0.1", 0), App)
+    threading.Thread(target=APP.serve_forever, daemon=True).start()
+    publish({"stale_if_error_s": 60})
+    url = "/gone?connection=close&cc=max-age%3D1"
+    first = get(url)
+    APP.shutdown()
+    APP.server_close()
+    time.sleep(2.1)
+    started = time.monotonic()
+    hidden = get(url)
+    APP = former
+    assert (hidden.status, hidden.body) == (200, first.body), hidden.status
+    assert "stale-if-error" in hidden.cache and time.monotonic() - started < 1
 
 
 def a_failure_is_hidden_by_what_is_stale_only_where_that_is_allowed():
@@ -421,7 +467,10 @@ sys.exit(tap.run([test for test in [
     when_the_first_client_leaves_another_one_fetches,
     what_is_stale_is_sent_while_one_request_fetches_a_new_one,
     revalidation_in_the_background_uses_the_validator,
+    the_background_asks_as_its_client_would_who_came_by_way_of_a_proxy,
     revalidations_in_the_background_have_a_limit,
+    headers_of_revalidations_do_not_pile_up,
+    where_no_target_is_left_what_is_stale_is_sent_at_once,
     a_failure_is_hidden_by_what_is_stale_only_where_that_is_allowed,
     the_cache_never_holds_more_than_it_may_and_a_scan_leaves_what_is_hot,
     what_is_too_large_is_passed_on_and_not_kept,

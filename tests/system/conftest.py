@@ -62,10 +62,12 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(line)
     if figures:
         path = machines.OUTPUT / "figures.txt"
-        kept = path.read_text().splitlines() if path.exists() else []
-        names = {line.split()[1] for line in figures}
-        kept = [line for line in kept if line.split()[1:2] and line.split()[1] not in names]
-        path.write_text("\n".join(kept + figures) + "\n")
+        with open(machines.OUTPUT / "figures.lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another lane writes its own
+            kept = path.read_text().splitlines() if path.exists() else []
+            names = {line.split()[1] for line in figures}
+            kept = [line for line in kept if line.split()[1:2] and line.split()[1] not in names]
+            path.write_text("\n".join(kept + figures) + "\n")
 
 
 @pytest.hookimpl(hookwrapper=True)

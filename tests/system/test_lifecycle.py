@@ -208,7 +208,7 @@ def test_exec_passes_status_input_environment_and_folder_through(system):
     assert system.execute("a", "printenv", "KEPT").out == "yes\n"
     assert system.run("exec", "-T", "-w", "/usr", "a", "pwd").out == "/usr\n"
     stranger = system.execute("b", "true")
-    assert stranger.status == 1 and "'b'" in stranger.err
+    assert stranger.status == 2 and "'b'" in stranger.err
 
 
 def test_logs_can_be_cut_and_prefixed_and_followed(system):

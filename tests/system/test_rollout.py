@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compose's own words for a deploy, deploy.update_config and rollback_config, and what a rollout
 tells about itself."""
+import contextlib
 import json
+import sqlite3
 
+from rig import process
 from rig.system import routed, sleeper
 from test_deploy import PORT, app, deploy, lines_of, rollout, shop, visit, wait_all, wait_state
 
@@ -153,3 +156,33 @@ def test_the_rollout_is_told_and_can_be_looked_at(system):
     assert not now["active"] and not now["can_abort"] and now["share"] == 10000
     status, answer = system.machine.call("POST", f"/v1/systems/{system.name}/promote", {})
     assert "no release" in str(answer) or status >= 400
+
+
+def test_how_a_service_is_rolled_out_is_changed_without_new_instances(system):
+    system.file(shop(1))
+    deploy(system)
+    before = system.pids()
+    system.file(shop(1, {"strategy": "canary", "steps": ["50%", "100%"], "bake": "1s"},
+                     compose_deploy={"update_config": {"parallelism": 1},
+                                     "rollback_config": {"parallelism": 2}}))
+    deploy(system)
+    assert system.pids() == before
+    system.file(shop(2, {"strategy": "canary", "steps": ["50%", "100%"], "bake": "1s"}))
+    seen = lines_of(deploy(system, "--json"))
+    assert seen[0]["steps"] == 2, seen  # and it is what counts from then on
+    wait_all(2)
+
+
+def test_a_state_that_cannot_be_stored_for_a_while_holds_up_no_rollout(system):
+    for version in (1, 2):
+        system.file(shop(version, {"watch": "3s"}))
+        deploy(system)
+    wait_state(system, "guarding")
+    system.machine.expect_log("database is locked")
+    system.machine.log_mark()
+    path = system.machine.state / "state.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert process.wait(lambda: ": rollout: " in system.machine.log_since_mark(), 40, 0.1)
+    wait_state(system, "done")
+    wait_all(2)

@@ -77,8 +77,15 @@ static void parts_tell_no_value_from_an_empty_one(void **state)
     struct cache_part parts[] = {{.is_cookie = true, .name = STR("c")}, {.name = STR("X-H")}};
     struct route_cache policy = {.key = parts, .key_count = 2};
     static const char *const lines[] = {
-        "",         "Cookie: c=\r\n", "Cookie: c=1\r\n",      "Cookie: a=b; c=2\r\n",
-        "X-H:\r\n", "X-H: 1\r\n",     "X-H: 1\r\nX-H: 2\r\n", "Cookie: c=1\r\nX-H: 1\r\n",
+        "",
+        "Cookie: c=\r\n",
+        "Cookie: c=1\r\n",
+        "Cookie: a=b; c=2\r\n",
+        "X-H:\r\n",
+        "X-H: 1\r\n",
+        "X-H: 1\r\nX-H: 2\r\n",
+        "Cookie: c=1\r\nX-H: 1\r\n",
+        "X-H: 1=2\r\n",
     };
 
     (void)state;
