@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -54,16 +56,42 @@ bool file_read(const char *path, size_t limit_bytes, struct buf *ret, struct err
     return file_read_fd(fd, limit_bytes, ret, err) ? true : err_prefix(err, "%s", path);
 }
 
-bool file_read_regular(const char *path, size_t limit_bytes, struct buf *ret, struct err *err)
+static bool read_regular_fd(int fd, const char *path, size_t limit_bytes, struct buf *ret,
+                            struct err *err)
 {
-    AUTO(fd_close) int fd = open_to_read(path, O_NONBLOCK | O_NOCTTY, err);
     struct stat st;
 
-    if (fd < 0)
-        return false;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return err_set(err, ERR_INVALID, "'%s' is no regular file", path);
     return file_read_fd(fd, limit_bytes, ret, err) ? true : err_prefix(err, "%s", path);
+}
+
+bool file_read_regular(const char *path, size_t limit_bytes, struct buf *ret, struct err *err)
+{
+    AUTO(fd_close) int fd = open_to_read(path, O_NONBLOCK | O_NOCTTY, err);
+
+    return fd >= 0 && read_regular_fd(fd, path, limit_bytes, ret, err);
+}
+
+bool file_read_beneath(const char *folder, const char *path, size_t limit_bytes, struct buf *ret,
+                       struct err *err)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    size_t len = strlen(folder);
+
+    if (strncmp(path, folder, len) != 0 || path[len] != '/')
+        return file_read_regular(path, limit_bytes, ret, err);
+    AUTO(fd_close) int root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_sys(err, "cannot open '%s'", folder);
+    AUTO(fd_close) int fd = (int)syscall(SYS_openat2, root, path + len + 1, &how, sizeof how);
+    if (fd < 0 && errno == ELOOP)
+        return err_set(err, ERR_INVALID,
+                       "'%s' is or passes a symbolic link; put the file itself there", path);
+    if (fd < 0)
+        return err_sys(err, "cannot open '%s'", path);
+    return read_regular_fd(fd, path, limit_bytes, ret, err);
 }
 
 bool file_write_fd(int fd, struct str bytes, struct err *err)

@@ -9,7 +9,7 @@
 
 #include "compose/model.h"
 
-void edge_policy_write(json_t *row, const struct compose_route *route);
+void edge_policy_write(json_t *row, const struct compose_route *route, const char *folder);
 
 /* edge_policy_balance.c: of the upstream of a route. */
 void edge_policy_balance(json_t *upstream, const struct compose_balance *balance);
@@ -25,5 +25,5 @@ void edge_policy_listener(json_t *row, const struct compose *compose);
 void edge_policy_upstream(json_t *upstream, const struct compose *compose, const char *name);
 
 /* edge_policy_rules.c: of a route, and what the system says of the access log. */
-void edge_policy_rules(json_t *row, const struct compose_route *route);
+void edge_policy_rules(json_t *row, const struct compose_route *route, const char *folder);
 void edge_policy_log(json_t *row, const struct compose *compose);

@@ -69,7 +69,7 @@ static void set_cors(json_t *rules, const struct compose_cors *cors)
     (void)json_object_set_new(rules, "cors", object);
 }
 
-static void add_users(json_t *list, const char *file)
+static void add_users(json_t *list, const char *folder, const char *file)
 {
     AUTO(arena_done) struct arena arena = {0};
     AUTO(buf_done) struct buf text = {0};
@@ -77,7 +77,7 @@ static void add_users(json_t *list, const char *file)
     size_t count;
     struct err err;
 
-    if (!file_read_regular(file, HTPASSWD_BYTES, &text, &err) ||
+    if (!file_read_beneath(folder, file, HTPASSWD_BYTES, &text, &err) ||
         !htpasswd_parse(buf_str(&text), &arena, &users, &count, &err)) {
         log_warn("daemon", "nobody is let in: users_file '%s': %s", file, err.text);
         return;
@@ -87,7 +87,7 @@ static void add_users(json_t *list, const char *file)
             list, json_pack("{s:s, s:s}", "name", users[i].name, "hash", users[i].hash));
 }
 
-static void set_auth(json_t *rules, const struct compose_auth *auth)
+static void set_auth(json_t *rules, const char *folder, const struct compose_auth *auth)
 {
     json_t *list = json_array();
 
@@ -95,21 +95,21 @@ static void set_auth(json_t *rules, const struct compose_auth *auth)
         (void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", auth->users.items[i].key,
                                                     "hash", auth->users.items[i].value));
     if (auth->users_file != NULL)
-        add_users(list, auth->users_file);
+        add_users(list, folder, auth->users_file);
     if (json_array_size(list) == 0) /* a hash that nothing gives: the route stays closed */
         (void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", "-", "hash", "*"));
     (void)json_object_set_new(rules, "auth",
                               json_pack("{s:s, s:o}", "realm", auth->realm, "users", list));
 }
 
-static void set_pages(json_t *rules, const struct compose_rules *given)
+static void set_pages(json_t *rules, const char *folder, const struct compose_rules *given)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < given->page_count; i++) {
         AUTO(buf_done) struct buf text = {0};
         struct err err;
-        if (!file_read_regular(given->pages[i].file, RULES_PAGE_BYTES, &text, &err)) {
+        if (!file_read_beneath(folder, given->pages[i].file, RULES_PAGE_BYTES, &text, &err)) {
             log_warn("daemon", "error page for %u: %s", given->pages[i].status, err.text);
             continue;
         }
@@ -136,7 +136,7 @@ static void set_rewrite(json_t *rules, const struct compose_route *route)
             json_pack("{s:s, s:s}", "from", given->rewrite_from, "to", given->rewrite_to));
 }
 
-void edge_policy_rules(json_t *row, const struct compose_route *route)
+void edge_policy_rules(json_t *row, const struct compose_route *route, const char *folder)
 {
     const struct compose_rules *given = route->rules;
     json_t *rules = json_object();
@@ -155,11 +155,11 @@ void edge_policy_rules(json_t *row, const struct compose_route *route)
     if (given->cors != NULL)
         set_cors(rules, given->cors);
     if (given->auth != NULL)
-        set_auth(rules, given->auth);
+        set_auth(rules, folder, given->auth);
     set_texts(rules, "index", given->index);
     set_texts(rules, "try_files", given->try_files);
     set_texts(rules, "compress", given->compress);
-    set_pages(rules, given);
+    set_pages(rules, folder, given);
     if (given->traces)
         (void)json_object_set_new(rules, "trace", json_integer(given->trace_permille));
     if (json_object_size(rules) > 0)

@@ -144,6 +144,7 @@ struct cache_place cache_place_of(const struct exchange *exchange, const struct 
         .host = head->host,
         .path = head->path,
         .query = head->query,
+        .listener = exchange->rules == NULL ? 0 : exchange->client->listener_id,
         .asked = exchange->rules == NULL ? (struct str){0} : str_of(exchange->rules->path),
     };
 }

@@ -132,6 +132,15 @@ static void put_query(struct writer *writer, const struct route_cache *policy, s
     }
 }
 
+/* Two listeners may lead the same host and path through different rules. */
+static void put_listener(struct writer *writer, uint32_t listener)
+{
+    char text[16];
+
+    str_format(text, sizeof text, "\nl%u", listener);
+    put(writer, str_of(text));
+}
+
 bool cache_key_write(const struct route_cache *policy, const struct cache_place *place,
                      const struct http1_head *head, char *ret_bytes, struct cache_key *ret)
 {
@@ -150,6 +159,8 @@ bool cache_key_write(const struct route_cache *policy, const struct cache_place 
     ret->path = str_from(path, (size_t)(writer.at - path));
     ret->base_len = (size_t)(writer.at - ret_bytes);
     put(&writer, place->asked);
+    if (place->listener != 0)
+        put_listener(&writer, place->listener);
     for (size_t i = 0; head != NULL && i < policy->key_count; i++)
         put_part(&writer, &policy->key[i], head);
     ret->text = str_from(ret_bytes, (size_t)(writer.at - ret_bytes));

@@ -29,8 +29,9 @@ struct cache_place {
     bool is_https;
     struct str host;
     struct str path;
-    struct str query; /* ptr NULL: none */
-    struct str asked; /* the path that the target is asked for, if that is another one */
+    struct str query;  /* ptr NULL: none */
+    uint32_t listener; /* whose rules may change what the target is asked; 0: none do */
+    struct str asked;  /* the path that the target is asked for, if that is another one */
 };
 
 /* Writes the key to <ret_bytes>, which has room for CACHE_MAX_KEY_BYTES. <head>: the request, for

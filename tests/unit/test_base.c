@@ -164,6 +164,36 @@ static void what_must_not_wait_reads_no_pipe(void **state)
     assert_true(file_remove_tree(folder, &err));
 }
 
+static void below_a_folder_no_link_is_followed(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_base.XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTO(buf_done) struct buf path = {0}, link = {0}, deeper = {0}, bytes = {0};
+    struct err err;
+
+    buf_addf(&path, "%s/inner/page", folder);
+    buf_addf(&link, "%s/inner/link", folder);
+    buf_addf(&deeper, "%s/other/page", folder);
+    buf_addf(&bytes, "%s/inner", folder);
+    assert_true(file_make_dirs(buf_text(&bytes), 0755, &err));
+    buf_clear(&bytes);
+    assert_true(file_write(buf_text(&path), STR("page"), 0600, &err));
+    assert_int_equal(symlink("/etc/passwd", buf_text(&link)), 0);
+    buf_addf(&bytes, "%s/other", folder);
+    assert_int_equal(symlink("inner", buf_text(&bytes)), 0);
+    buf_clear(&bytes);
+    assert_true(file_read_beneath(folder, buf_text(&path), 100, &bytes, &err));
+    assert_string_equal(buf_text(&bytes), "page");
+    buf_clear(&bytes);
+    assert_false(file_read_beneath(folder, buf_text(&link), 10000, &bytes, &err));
+    assert_non_null(strstr(err.text, "symbolic link"));
+    assert_false(file_read_beneath(folder, buf_text(&deeper), 100, &bytes, &err));
+    assert_int_equal(bytes.len, 0);
+    assert_true(file_read_beneath("/nowhere", buf_text(&deeper), 100, &bytes, &err));
+    assert_true(file_remove_tree(folder, &err));
+}
+
 /* Needs root, and a mount namespace of its own, in which it can end in the middle. */
 static void a_bind_mount_is_not_removed_with_what_lies_around_it(void **state)
 {
@@ -294,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_file_is_written_whole_or_not_at_all),
         cmocka_unit_test(a_slash_at_the_end_does_not_open_a_folder),
         cmocka_unit_test(what_must_not_wait_reads_no_pipe),
+        cmocka_unit_test(below_a_folder_no_link_is_followed),
         cmocka_unit_test(a_bind_mount_is_not_removed_with_what_lies_around_it),
         cmocka_unit_test(http_dates_go_both_ways),
         cmocka_unit_test(arena_memory_is_zeroed_and_aligned),

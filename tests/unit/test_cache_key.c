@@ -113,6 +113,21 @@ static void a_key_above_its_limit_is_none(void **state)
     assert_true(cache_key_write(&nothing, &place, NULL, bytes, &key));
 }
 
+static void a_listener_with_rules_of_its_own_has_keys_of_its_own_below_the_same_base(void **state)
+{
+    char bytes[2][CACHE_MAX_KEY_BYTES];
+    struct cache_place place = {.system = STR("s"), .upstream = STR("u"), .path = STR("/")};
+    struct cache_key one, other;
+
+    (void)state;
+    assert_true(cache_key_write(&nothing, &place, NULL, bytes[0], &one));
+    place.listener = 7;
+    assert_true(cache_key_write(&nothing, &place, NULL, bytes[1], &other));
+    assert_false(str_eq(one.text, other.text));
+    assert_int_equal(one.hash, other.hash);
+    assert_int_equal(one.base_len, other.base_len);
+}
+
 static bool vary_of(const char *lines, char *bytes, struct str *ret)
 {
     static struct http1_head head;
@@ -227,6 +242,7 @@ int main(void)
         cmocka_unit_test(parameters_that_make_no_difference_are_left_out_wherever_they_stand),
         cmocka_unit_test(parts_tell_no_value_from_an_empty_one),
         cmocka_unit_test(a_key_above_its_limit_is_none),
+        cmocka_unit_test(a_listener_with_rules_of_its_own_has_keys_of_its_own_below_the_same_base),
         cmocka_unit_test(the_names_of_vary_are_one_list),
         cmocka_unit_test(how_a_list_is_written_makes_no_other_variant),
         cmocka_unit_test(a_variant_above_its_limit_is_none),
