@@ -148,14 +148,13 @@ bool tls_stream_is_resumed(const struct tls_stream *stream)
     return SSL_session_reused(const_ssl_of(stream)) == 1;
 }
 
-static SSL_CTX *find_context(const struct tls_context *context, struct str name)
+/* NULL: no certificate is for <name>. */
+static SSL_CTX *find_named(const struct tls_context *context, struct str name)
 {
     char lower[TLS_MAX_NAME_BYTES];
 
-    if (!tls_lower_name(name, lower))
-        return context->front;
-    SSL_CTX *found = tls_find_name(context->names, str_from(lower, name.len));
-    return found == NULL ? context->front : found;
+    return tls_lower_name(name, lower) ? tls_find_name(context->names, str_from(lower, name.len))
+                                       : NULL;
 }
 
 static uint64_t client_ca_of(const SSL_CTX *ctx)
@@ -172,10 +171,14 @@ bool tls_stream_fits(const struct tls_stream *stream, const struct tls_context *
 
     if (!context->asks_clients && (same || name == NULL))
         return true;
-    const SSL_CTX *wanted = find_context(context, host);
+    const SSL_CTX *wanted = find_named(context, host);
+    if (wanted == NULL)
+        wanted = context->front;
     if (client_ca_of(wanted) != client_ca_of(SSL_get_SSL_CTX(const_ssl_of(stream))))
         return false;
-    return same || name == NULL || find_context(context, str_of(name)) == wanted;
+    /* A name that is nobody's, such as an address, was shown what a client without one is shown. */
+    const SSL_CTX *opened = same || name == NULL ? NULL : find_named(context, str_of(name));
+    return opened == NULL || opened == wanted;
 }
 
 enum tls_client tls_stream_client(const struct tls_stream *stream)

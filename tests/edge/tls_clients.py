@@ -86,6 +86,10 @@ def a_connection_is_good_for_hosts_of_its_certificate_only():
     assert ask("a.localhost") == 200 and ask("b.localhost") == 200
     assert ask("a.localhost", "c.localhost") == 200 and ask("a.localhost", "A.localhost:8443") == 200
     assert ask("a.localhost", "b.localhost") == 421 and ask("b.localhost", "a.localhost") == 421
+    stranger = ssl._create_unverified_context()  # a name that is nobody's is as good as none
+    with connect("EDGE_HTTPS") as plain, \
+            stranger.wrap_socket(plain, server_hostname="nobody.test") as sock:
+        assert get(sock=sock, host="a.localhost")[0] == 200
     expect_counter("misdirected_requests", 2)
 
 
