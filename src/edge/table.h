@@ -13,14 +13,21 @@
  *      "certificates": [{"names": ["eshop.localhost", "*.eshop.localhost"],
  *                        "certificate": PEM, "key": PEM,
  *                        "ocsp": base64, "client_ca": PEM}],         both as in tls/tls.h
- *      "upstreams": [{"name": "eshop/backend", "targets": [
- *                     {"id": "a1", "address": "10.213.0.5:8000", "weight": 1, "draining":
- * false}]}], "routes": [{"system": "eshop", "host": "eshop.localhost" | "*.eshop.localhost" | null
- * (any), "path": "/api/",                   "/api" covers /api and /api/..., not /apix "listeners":
- * [1],                  absent: all but tcp one of "upstream": 0 | "files_fd": index of a
- * descriptor of the message | "redirect": "https://other.example/", "status": 308, "cache_control":
- * "max-age=60", "hsts": true, "security_headers": true, "body_limit_bytes": 104857600,
- * "connect_timeout_ms": 5000, "response_timeout_ms": 60000, "body_timeout_ms": 60000,
+ *      "upstreams": [{"name": "eshop/backend", "protocol": "http" | "h2c", "send_proxy": 0,
+ *                     "targets": [{"id": "a1", "address": "10.213.0.5:8000", "weight": 1,
+ *                                  "draining": false}]}],
+ *      "routes": [{"system": "eshop",
+ *                  "host": "eshop.localhost" | "*.eshop.localhost" | null,      null: any
+ *                  "path": "/api/",          "/api" covers /api and /api/..., not /apix
+ *                  "listeners": [1],         absent: all but tcp
+ *
+ *                  "upstream": 0 |
+ *                  "files_fd": index of a descriptor of the message |
+ *                  "redirect": "https://other.example/", "status": 308,
+ *
+ *                  "cache_control": "max-age=60", "hsts": true, "security_headers": true,
+ *                  "body_limit_bytes": 104857600, "connect_timeout_ms": 5000,
+ *                  "response_timeout_ms": 60000, "body_timeout_ms": 60000,
  *                  "tunnel_timeout_ms": 3600000}]}
  *
  * More of upstreams and targets: balance.h. A route has "meter": 7 (meter.h), and
@@ -28,8 +35,10 @@
  *
  * What is kept of answers, "cache" of a route and "cache_bytes" of all: cache.h.
  *
- * A redirect goes to that location whatever the path of the request.
- * exact to the least; within one the longest path wins.
+ * Limits, rules and maintenance of a route: limits.h, rules.h.
+ *
+ * Of the hosts that cover a request's, from the exact one to any, the first counts; within one the
+ * longest path wins.
  */
 #pragma once
 
