@@ -122,5 +122,6 @@ int main(void)
         cmocka_unit_test(what_an_instance_is_makes_another_one),
         cmocka_unit_test(instances_of_a_release_that_counted_them_are_kept),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,5 +224,6 @@ int main(void)
         TEST(files_and_bytes_have_an_end),
         TEST(an_answer_to_another_accept_encoding_is_another_entry),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
