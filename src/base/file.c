@@ -78,9 +78,9 @@ bool file_read_beneath(const char *folder, const char *path, size_t limit_bytes,
 {
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-    size_t len = strlen(folder);
+    size_t len = folder == NULL ? 0 : strlen(folder);
 
-    if (strncmp(path, folder, len) != 0 || path[len] != '/')
+    if (len == 0 || strncmp(path, folder, len) != 0 || path[len] != '/')
         return file_read_regular(path, limit_bytes, ret, err);
     AUTO(fd_close) int root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)

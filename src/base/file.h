@@ -28,7 +28,7 @@ MUST_CHECK bool file_read_regular(const char *path, size_t limit_bytes, struct b
                                   struct err *err);
 /* The same for a file that is not always in the same hands: below <folder> no part of <path> may be
  * a symbolic link, which whoever can write there could have made to lead anywhere. A <path> that is
- * not below <folder> is read as it is. */
+ * not below <folder>, or any when that is NULL, is read as it is. */
 MUST_CHECK bool file_read_beneath(const char *folder, const char *path, size_t limit_bytes,
                                   struct buf *ret, struct err *err);
 MUST_CHECK bool file_read_fd(int fd, size_t limit_bytes, struct buf *ret, struct err *err);

@@ -256,7 +256,7 @@ static void add_row(struct making *making, struct system *system, const struct r
     } else {
         (void)json_object_set_new(row, "redirect", json_string(route->redirect));
     }
-    edge_policy_write(row, route, release->compose->working_dir);
+    edge_policy_write(row, route, system->directory);
     edge_policy_log(row, release->compose);
     (void)json_array_append_new(making->routes, row);
 }
