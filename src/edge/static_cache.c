@@ -89,7 +89,7 @@ static struct static_entry *entry_new(const struct static_file *file, struct str
     list_init(&entry->link);
     entry->file = *file;
     entry->refs = 1;
-    memcpy(at, key.ptr, key.len);
+    (void)head_put(at, key); /* may be the empty text, which has no address */
     entry->key = str_from(at, key.len);
     write_lines(entry, at + key.len);
     return entry;
