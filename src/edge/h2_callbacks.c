@@ -9,6 +9,7 @@
 
 #include "edge/exchange.h"
 #include "edge/h2.h"
+#include "edge/h2_session.h"
 #include "edge/worker.h"
 
 static struct worker *worker_of(const struct h2 *h2)
@@ -45,16 +46,6 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (h2->head.list_bytes > 4 * H2_HEADER_LIST_BYTES)
         h2->exceeded = COUNT_H2_HEADER_LISTS;
     return 0;
-}
-
-static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
-                             const uint8_t *name, size_t name_len, const uint8_t *value,
-                             size_t value_len, uint8_t flags, void *user)
-{
-    (void)name, (void)name_len, (void)value, (void)value_len, (void)flags, (void)user;
-    (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                    NGHTTP2_PROTOCOL_ERROR);
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 /* 22 digits of Base64 for 16 bytes: hexadecimal ones are as good, but the last has two bits only.
@@ -269,7 +260,7 @@ static void make_callbacks(void)
     assert(failed == 0);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, h2_on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);

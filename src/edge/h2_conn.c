@@ -1,33 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
-#include <pthread.h>
-
 #include "edge/exchange.h"
 #include "edge/h2.h"
+#include "edge/h2_session.h"
 #include "edge/worker.h"
 
 enum {
     READS_PER_TURN = 4,
     FLUSHES_PER_TURN = 8,
-    MAX_SETTINGS_PER_FRAME = 32,
     UNKNOWN_LAST_STREAM = INT32_MAX,
 };
 
 static const struct conn_state h2_open;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static nghttp2_option *options;
-
-static void make_options(void)
-{
-    int failed = nghttp2_option_new(&options);
-
-    assert(failed == 0);
-    nghttp2_option_set_no_auto_window_update(options, 1);
-    nghttp2_option_set_no_closed_streams(options, 1);
-    nghttp2_option_set_max_settings(options, MAX_SETTINGS_PER_FRAME);
-}
 
 static struct client *client_of(struct conn *conn)
 {
@@ -375,8 +360,8 @@ void h2_start(struct client *client, struct str bytes)
     struct conn *conn = &client->conn;
     struct h2 *h2 = NEW(struct h2);
 
-    (void)pthread_once(&once, make_options);
-    int failed = nghttp2_session_server_new2(&h2->session, h2_callbacks(), h2, options);
+    int failed =
+        nghttp2_session_server_new2(&h2->session, h2_callbacks(), h2, h2_session_options());
     assert(failed == 0); /* it fails for want of memory only */
     h2->client = client;
     list_init(&h2->streams);

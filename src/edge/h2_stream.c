@@ -3,6 +3,7 @@
 
 #include "edge/exchange.h"
 #include "edge/h2.h"
+#include "edge/h2_session.h"
 #include "edge/head.h"
 #include "edge/worker.h"
 
@@ -258,32 +259,11 @@ void h2_stream_keep_trailers(struct h2_stream *stream, struct str lines)
     }
 }
 
-/* Each once: what they add anew waits for the next turn. */
-static void run_list(struct list *head, size_t link_at, bool readable)
-{
-    struct list now;
-
-    if (list_is_empty(head))
-        return;
-    list_init(&now);
-    list_add_before(&now, head); /* <now> takes over the nodes */
-    list_remove(head);
-    while (!list_is_empty(&now)) {
-        struct list *node = now.next;
-        struct conn *conn = (struct conn *)(void *)((char *)node - link_at);
-        list_remove(node);
-        if (readable)
-            conn->state->on_readable(conn);
-        else
-            conn->state->on_writable(conn);
-    }
-}
-
 void h2_streams_run(struct h2 *h2)
 {
-    run_list(&h2->readable, offsetof(struct h2_stream, readable), true);
+    h2_run_list(&h2->readable, offsetof(struct h2_stream, readable), true);
     if (h2->client->conn.out == NULL)
-        run_list(&h2->drained, offsetof(struct h2_stream, drained), false);
+        h2_run_list(&h2->drained, offsetof(struct h2_stream, drained), false);
 }
 
 /* The end of the data, which is the stream's unless trailers follow. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "edge/exchange.h"
+#include "edge/h2_session.h"
 #include "edge/h2_target.h"
 #include "edge/worker.h"
 #include "io/socket.h"
@@ -13,24 +13,10 @@
 enum {
     READS_PER_TURN = 4,
     FLUSHES_PER_TURN = 8,
-    MAX_SETTINGS_PER_FRAME = 32,
     LAST_ID = 1 << 30, /* a connection that gave out more numbers is replaced */
 };
 
 static const struct conn_state session_connecting, session_open;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static nghttp2_option *options;
-
-static void make_options(void)
-{
-    int failed = nghttp2_option_new(&options);
-
-    assert(failed == 0);
-    nghttp2_option_set_no_auto_window_update(options, 1);
-    nghttp2_option_set_no_closed_streams(options, 1);
-    nghttp2_option_set_max_settings(options, MAX_SETTINGS_PER_FRAME);
-}
 
 static struct h2_target *h2_of(struct conn *conn)
 {
@@ -421,8 +407,8 @@ static struct h2_target *session_new(struct worker *worker, struct target *targe
         free(h2);
         return NULL;
     }
-    (void)pthread_once(&once, make_options);
-    int failed = nghttp2_session_client_new2(&h2->session, h2_target_callbacks(), h2, options);
+    int failed =
+        nghttp2_session_client_new2(&h2->session, h2_target_callbacks(), h2, h2_session_options());
     assert(failed == 0); /* it fails for want of memory only */
     h2->conn.awaits_room = true;
     h2->target = target;

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "edge/h2_session.h"
 #include "edge/h2_target.h"
 #include "edge/queue.h"
 #include "edge/worker.h"
@@ -49,15 +50,6 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (h2->head.list_bytes > 4 * H2_HEADER_LIST_BYTES)
         h2->exceeded = COUNT_H2_TARGET_HEADER_LISTS;
     return 0;
-}
-
-static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
-                             const uint8_t *name, size_t name_len, const uint8_t *value,
-                             size_t value_len, uint8_t flags, void *user)
-{
-    (void)name, (void)name_len, (void)value, (void)value_len, (void)flags, (void)user;
-    reset(session, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR);
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static void refuse_block(struct h2_target *h2, int32_t id)
@@ -165,7 +157,7 @@ static void make_callbacks(void)
     assert(failed == 0);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, h2_on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);

@@ -3,6 +3,7 @@
 
 #include "edge/exchange.h"
 #include "edge/h2.h"
+#include "edge/h2_session.h"
 #include "edge/h2_target.h"
 #include "edge/worker.h"
 
@@ -180,30 +181,10 @@ void h2_target_stream_orphan(struct h2_target_stream *stream)
     spill_free(&stream->server.conn.worker->spills, TAKE(stream->server.conn.out));
 }
 
-static void run_list(struct list *head, size_t link_at, bool readable)
-{
-    struct list now;
-
-    if (list_is_empty(head))
-        return;
-    list_init(&now);
-    list_add_before(&now, head); /* <now> takes over the nodes */
-    list_remove(head);
-    while (!list_is_empty(&now)) {
-        struct list *node = now.next;
-        struct conn *conn = (struct conn *)(void *)((char *)node - link_at);
-        list_remove(node);
-        if (readable)
-            conn->state->on_readable(conn);
-        else
-            conn->state->on_writable(conn);
-    }
-}
-
 void h2_target_streams_run(struct h2_target *h2)
 {
-    run_list(&h2->readable, offsetof(struct h2_target_stream, readable), true);
-    run_list(&h2->drained, offsetof(struct h2_target_stream, drained), false);
+    h2_run_list(&h2->readable, offsetof(struct h2_target_stream, readable), true);
+    h2_run_list(&h2->drained, offsetof(struct h2_target_stream, drained), false);
 }
 
 /* The end of the data, which is the stream's unless trailers follow. */
