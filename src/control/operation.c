@@ -60,6 +60,28 @@ struct operation *operation_begin(struct system *system, enum operation_kind kin
     return operation;
 }
 
+static void on_timeout(struct timer *timer, uint64_t now_ns)
+{
+    struct operation *operation = CONTAINER_OF(timer, struct operation, timeout);
+    struct err err;
+
+    err_set(&err, ERR_TIMEOUT, "'%s' was not up after %llu s", operation->system->name,
+            (unsigned long long)((now_ns - operation->started_ns) / NS_PER_SECOND));
+    operation_fail(operation, &err, NULL);
+    if (!operation->reconciling)
+        builds_cancel(operation);
+    system_touch(operation->system);
+}
+
+void operation_set_timeout(struct operation *operation, uint64_t timeout_ms)
+{
+    struct loop *loop = operation->system->daemon->loop;
+
+    if (timeout_ms > 0)
+        timer_set(loop, &operation->timeout, loop_now_ns(loop) + timeout_ms * NS_PER_MS,
+                  on_timeout);
+}
+
 bool operation_has(const struct operation *operation, const char *service)
 {
     if (!operation->has_scope)

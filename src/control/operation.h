@@ -133,6 +133,8 @@ struct operation {
 };
 
 struct operation *operation_begin(struct system *system, enum operation_kind kind, struct err *err);
+/* It fails when it has not ended by then; 0: never. Before it runs, its builds are given up. */
+void operation_set_timeout(struct operation *operation, uint64_t timeout_ms);
 /* "step": <service> and <instance> may be NULL. Also told to who follows all events. */
 void operation_step(struct system *system, const char *service, const char *instance,
                     const char *state, const char *text);

@@ -276,30 +276,16 @@ bool releases_irreversible(struct state *state, const char *system, uint32_t fro
 
 /* ---- rollback and scale ---- */
 
-static void on_timeout(struct timer *timer, uint64_t now_ns)
-{
-    struct operation *operation = CONTAINER_OF(timer, struct operation, timeout);
-    struct err err;
-
-    err_set(&err, ERR_TIMEOUT, "'%s' was not there after %llu s", operation->system->name,
-            (unsigned long long)((now_ns - operation->started_ns) / NS_PER_SECOND));
-    operation_fail(operation, &err, NULL);
-    system_touch(operation->system);
-}
-
 static struct operation *begin(struct system *system, enum operation_kind kind, uint64_t timeout_ms,
                                struct err *err)
 {
-    struct loop *loop = system->daemon->loop;
-
     if (system->wanted == NULL) {
         err_set(err, ERR_NOT_FOUND, "'%s' is not up", system->name);
         return NULL;
     }
     struct operation *operation = operation_begin(system, kind, err);
-    if (operation != NULL && timeout_ms > 0)
-        timer_set(loop, &operation->timeout, loop_now_ns(loop) + timeout_ms * NS_PER_MS,
-                  on_timeout);
+    if (operation != NULL)
+        operation_set_timeout(operation, timeout_ms);
     return operation;
 }
 

@@ -22,19 +22,6 @@
 
 enum { DISK_FLOOR_BYTES = 256 << 20, ENVIRONMENT_MAX = 4096, TIMEOUT_MAX_MS = 86400000 };
 
-static void on_operation_timeout(struct timer *timer, uint64_t now_ns)
-{
-    struct operation *operation = CONTAINER_OF(timer, struct operation, timeout);
-    struct err err;
-
-    err_set(&err, ERR_TIMEOUT, "'%s' was not up after %llu s", operation->system->name,
-            (unsigned long long)((now_ns - operation->started_ns) / NS_PER_SECOND));
-    operation_fail(operation, &err, NULL);
-    if (!operation->reconciling)
-        builds_cancel(operation);
-    system_touch(operation->system);
-}
-
 bool operation_cancel(struct system *system, const char *why)
 {
     struct operation *operation = system->operation;
@@ -316,17 +303,13 @@ struct operation *up_operation(struct system *system, enum operation_kind kind,
                                const struct up_request *request, struct err *err)
 {
     struct operation *operation = operation_begin(system, kind, err);
-    struct daemon *daemon = system->daemon;
 
     if (operation == NULL)
         return NULL;
     operation->no_build = request->no_build;
     operation->no_cache = request->no_cache;
     operation->environment = copy_environment(request->environment);
-    if (request->timeout_ms > 0)
-        timer_set(daemon->loop, &operation->timeout,
-                  loop_now_ns(daemon->loop) + request->timeout_ms * NS_PER_MS,
-                  on_operation_timeout);
+    operation_set_timeout(operation, request->timeout_ms);
     return operation;
 }
 

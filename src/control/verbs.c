@@ -147,17 +147,6 @@ static bool begin_afresh(struct operation *operation, struct err *err)
     return true;
 }
 
-static void on_start_timeout(struct timer *timer, uint64_t now_ns)
-{
-    struct operation *operation = CONTAINER_OF(timer, struct operation, timeout);
-    struct err err;
-
-    err_set(&err, ERR_TIMEOUT, "'%s' was not up after %llu s", operation->system->name,
-            (unsigned long long)((now_ns - operation->started_ns) / NS_PER_SECOND));
-    operation_fail(operation, &err, NULL);
-    system_touch(operation->system);
-}
-
 bool start_begin(struct system *system, const json_t *services, uint64_t timeout_ms,
                  struct subscriber *subscriber, struct err *err)
 {
@@ -165,7 +154,6 @@ bool start_begin(struct system *system, const json_t *services, uint64_t timeout
 
     if (operation == NULL)
         return false;
-    struct loop *loop = system->daemon->loop;
     struct compose_texts named = operation->scope;
     struct system_change change = change_new(system, &operation->arena);
     if (!add_needed(operation, err) || !make_start(operation, &named, &change, err) ||
@@ -173,9 +161,7 @@ bool start_begin(struct system *system, const json_t *services, uint64_t timeout
         operation_end(operation, err);
         return false;
     }
-    if (timeout_ms > 0)
-        timer_set(loop, &operation->timeout, loop_now_ns(loop) + timeout_ms * NS_PER_MS,
-                  on_start_timeout);
+    operation_set_timeout(operation, timeout_ms);
     return go(operation, &change, subscriber, err);
 }
 
