@@ -53,6 +53,13 @@ class Load:
         return self.result
 
 
+def add(summaries):
+    """One summary of several that were taken at the same time."""
+    worst = ("client_longest_stall_ms", "longest_ms", "p99_ms")
+    return {key: (max if key in worst else sum)(one[key] for one in summaries)
+            for key in summaries[0]}
+
+
 def join(results):
     """One result of several, which had kinds of their own."""
     whole = {"kinds": {}, "versions": {}, "longest_stall_ms": 0}

@@ -17,6 +17,7 @@
 #include "control/edge_tickets.h"
 #include "control/maintenance.h"
 #include "control/meters.h"
+#include "edge/folder.h"
 #include "edge/table.h"
 #include "io/channel.h"
 
@@ -209,14 +210,16 @@ static json_t *route_new(struct making *making, const struct system *system, con
                      "path", path, "hsts", 1, "security_headers", 1, "meter", (json_int_t)meter);
 }
 
-/* An index among the message's descriptors; -1 when the folder cannot be opened. */
-static int add_folder(struct making *making, const char *folder)
+/* An index among the message's descriptors; -1: see <err>. */
+static int add_folder(struct making *making, const char *folder, struct err *err)
 {
-    int fd = *making->fd_count >= CHANNEL_MAX_FDS - 1
-                 ? -1
-                 : open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd;
 
-    if (fd < 0)
+    if (*making->fd_count >= CHANNEL_MAX_FDS - 1) {
+        err_set(err, ERR_LIMIT, "there are more than %d folders", CHANNEL_MAX_FDS - 1);
+        return -1;
+    }
+    if ((fd = folder_open(folder, err)) < 0)
         return -1;
     making->fds[*making->fd_count] = fd;
     return (int)(*making->fd_count)++;
@@ -245,10 +248,10 @@ static void add_row(struct making *making, struct system *system, const struct r
             (void)json_object_set_new(row, "fallback_upstream",
                                       json_integer(upstream_number(making, system, &way)));
     } else if (route->files != NULL) {
-        int number = add_folder(making, route->files);
+        struct err err;
+        int number = add_folder(making, route->files, &err);
         if (number < 0) {
-            log_warn("daemon", "%s: route %s: cannot open folder '%s'", system->name, route->path,
-                     route->files);
+            log_warn("daemon", "%s: route %s: %s", system->name, route->path, err.text);
             json_decref(row);
             return;
         }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "edge/control.h"
 
 /* gcc has macros for it, clang a feature test. */
@@ -125,6 +127,32 @@ static int allow_in_part(scmp_filter_ctx filter)
     return failed;
 }
 
+/* Files may be read and nothing else: not written, made, removed, renamed or executed, through
+ * whatever descriptor of a folder. Where it can read at all is decided by the folders that are
+ * handed in (edge/folder.h). A kernel without Landlock leaves that to the user's rights and to the
+ * read-only mounts. landlock(7). */
+static bool only_read_files(struct err *err)
+{
+    enum { TRUNCATE = 1 << 14, IOCTL_DEVICE = 1 << 15 }; /* newer than Debian 12's headers */
+    static const uint64_t all_of[] = {
+        [1] = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1, [2] = (LANDLOCK_ACCESS_FS_REFER << 1) - 1,
+        [3] = ((uint64_t)TRUNCATE << 1) - 1,          [4] = ((uint64_t)TRUNCATE << 1) - 1,
+        [5] = ((uint64_t)IOCTL_DEVICE << 1) - 1,
+    };
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+    if (version < 1)
+        return true;
+    uint64_t all = all_of[MIN((size_t)version, ARRAY_LEN(all_of) - 1)];
+    struct landlock_ruleset_attr attributes = {
+        .handled_access_fs =
+            all & ~(uint64_t)(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)};
+    AUTO(fd_close)
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
+    return (rules >= 0 && syscall(SYS_landlock_restrict_self, rules, 0) == 0) ||
+           err_sys(err, "cannot give up writing files");
+}
+
 static bool load_filter(struct err *err)
 {
 #ifdef UNDER_SANITIZER
@@ -189,5 +217,5 @@ bool confine(const struct edge_options *options, struct err *err)
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return err_sys(err, "cannot give up privileges");
-    return drop_capabilities(options, err) && load_filter(err);
+    return drop_capabilities(options, err) && only_read_files(err) && load_filter(err);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/openat2.h>
 #include <net/ethernet.h>
 #include <sched.h>
 #include <signal.h>
@@ -87,6 +88,31 @@ static void read_and_write_files(void)
     TRY(getdents64, 0, NULL, 0);
     TRY(inotify_init1, 0);
     TRY(name_to_handle_at, AT_FDCWD, "/", NULL, NULL, 0);
+}
+
+/* From every descriptor there is: whatever helps somebody is noted as worked. */
+static void try_folders(const char *name, const char *path, uint64_t flags)
+{
+    struct open_how how = {.flags = flags, .mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? 0600 : 0};
+    long result = -1;
+    int error = EPERM;
+
+    for (int fd = 0; fd < 256 && result < 0; fd++) {
+        result = syscall(SYS_openat2, fd, path, &how, sizeof how);
+        if (result < 0 && errno != EBADF && errno != ENOTDIR)
+            error = errno;
+    }
+    errno = error;
+    note(name, result);
+}
+
+static void leave_the_folders(void)
+{
+    try_folders("up out of a folder", "../../../../../../../../../../etc/passwd", O_RDONLY);
+    try_folders("up and into proc", "../../../../../../../../../../proc/self/mem", O_RDWR);
+    try_folders("a new file in a folder", "taken-over", O_WRONLY | O_CREAT);
+    try_folders("a file without a name", ".", O_WRONLY | O_TMPFILE);
+    try_folders("writing a page", "index.html", O_WRONLY);
 }
 
 static void become_something_else(void)
@@ -174,6 +200,7 @@ ssize_t recv(int fd, void *bytes, size_t len, int flags)
     if (report != NULL && gettid() != getpid() &&
         __atomic_exchange_n(&report->wanted, 0, __ATOMIC_SEQ_CST) == 1) {
         read_and_write_files();
+        leave_the_folders();
         become_something_else();
         reach_other_processes();
         reach_the_kernel();

@@ -43,6 +43,7 @@
 #include "base/file.h"
 #include "base/vec.h"
 #include "edge/edge.h"
+#include "edge/folder.h"
 #include "edge/meter.h"
 #include "io/channel.h"
 #include "io/socket.h"
@@ -465,8 +466,8 @@ static int run(int argc, char **argv)
         uint64_t workers = 0;
         if (option == 'w' && str_to_u64(str_of(optarg), EDGE_MAX_WORKERS, &workers))
             rig.workers = (unsigned)workers;
-        if (option == 'f')
-            rig.folder = open(optarg, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (option == 'f' && (rig.folder = folder_open(optarg, &err)) < 0)
+            fail("folder", &err);
         if (option == 'l')
             log = optarg;
     }

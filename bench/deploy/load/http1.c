@@ -14,7 +14,7 @@
 #include "http/http1.h"
 #include "load.h"
 
-enum { READ_BYTES = 65536, HEAD_MAX = 65536, UPLOAD_PIECES = 20, UPLOAD_PIECE_BYTES = 4096 };
+enum { READ_BYTES = 65536, HEAD_MAX = 65536, UPLOAD_PIECES = 20, UPLOAD_PIECE_BYTES = 2048 };
 
 struct http1 {
     struct kind *kind;
@@ -103,8 +103,10 @@ static void finish(struct http1 *http1)
 {
     bool stays = http1->keep_alive && http1->kind->id == KIND_KEEPALIVE;
     bool whole = http1->out.len == 0 && http1->pieces_left == 0;
+    uint64_t wanted =
+        http1->kind->id == KIND_UPLOAD ? http1->kind->load->options.upload_status : 200;
 
-    end(http1, http1->status == 200 ? OUTCOME_OK : OUTCOME_STATUS, "");
+    end(http1, (uint64_t)http1->status == wanted ? OUTCOME_OK : OUTCOME_STATUS, "");
     if (!stays || !whole || http1->kind->load->stopping) {
         drop(http1);
         return;

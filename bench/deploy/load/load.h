@@ -69,6 +69,7 @@ struct load_options {
     const char *path;
     const char *upload_path;
     const char *websocket_path;
+    uint64_t upload_status; /* what a good answer to an upload has */
     uint64_t timeout_ns;
     uint64_t upload_ns;    /* how long an upload takes to send */
     uint64_t websocket_ns; /* how long a WebSocket lives; half to one and a half of it */

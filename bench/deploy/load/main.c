@@ -11,8 +11,9 @@
 
 static const char usage[] =
     "usage: deploy_load --address IP:PORT [--host NAME] [--path /] [--upload-path /upload]\n"
-    "    [--websocket-path /ws] [--keepalive N] [--fresh N] [--http2 N] [--upload N]\n"
-    "    [--websockets N] [--timeout-ms N] [--upload-ms N] [--websocket-ms N] [--run-ms N]\n"
+    "    [--upload-status 200] [--websocket-path /ws] [--keepalive N] [--fresh N] [--http2 N]\n"
+    "    [--upload N] [--websockets N] [--timeout-ms N] [--upload-ms N] [--websocket-ms N] "
+    "[--run-ms N]\n"
     "\n"
     "Asks at a constant rate, N a second of each kind, and keeps N WebSockets open, until a "
     "signal\n"
@@ -26,6 +27,7 @@ enum option_id {
     OPTION_UPLOAD_PATH,
     OPTION_WEBSOCKET_PATH,
     OPTION_TIMEOUT,
+    OPTION_UPLOAD_STATUS,
     OPTION_UPLOAD_MS,
     OPTION_WEBSOCKET_MS,
     OPTION_RUN_MS,
@@ -39,6 +41,7 @@ static const struct option long_options[] = {
     {"upload-path", required_argument, NULL, OPTION_UPLOAD_PATH},
     {"websocket-path", required_argument, NULL, OPTION_WEBSOCKET_PATH},
     {"timeout-ms", required_argument, NULL, OPTION_TIMEOUT},
+    {"upload-status", required_argument, NULL, OPTION_UPLOAD_STATUS},
     {"upload-ms", required_argument, NULL, OPTION_UPLOAD_MS},
     {"websocket-ms", required_argument, NULL, OPTION_WEBSOCKET_MS},
     {"run-ms", required_argument, NULL, OPTION_RUN_MS},
@@ -96,6 +99,8 @@ static bool read_option(struct load *load, int option, const char *name, struct 
         return false;
     if (option >= OPTION_RATE)
         load->kinds[option - OPTION_RATE].per_second = (uint32_t)number;
+    else if (option == OPTION_UPLOAD_STATUS)
+        options->upload_status = number;
     else
         *times[option] = number * NS_PER_MS;
     return true;
@@ -226,6 +231,7 @@ int main(int argc, char **argv)
         .options = {.host = "localhost",
                     .path = "/",
                     .upload_path = "/upload",
+                    .upload_status = 200,
                     .websocket_path = "/ws",
                     .timeout_ns = 10 * NS_PER_SECOND,
                     .upload_ns = 3 * NS_PER_SECOND,
