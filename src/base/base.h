@@ -61,9 +61,9 @@ static inline void free_auto(void *p)
         take_;                                                                                     \
     })
 
-/* Memory or the end of the process: a program that cannot get memory cannot
- * answer usefully, and every size that comes from outside is checked before.
- * mem_new() is zeroed; mem_grow() is realloc(). */
+/* Memory or the end of the process, so every size that comes from outside is
+ * checked before; base/mem.h has what comes before that end. mem_new() is
+ * zeroed; mem_grow() is realloc(). */
 void *mem_new(size_t size) MUST_CHECK;
 void *mem_grow(void *ptr, size_t size) MUST_CHECK;
 char *mem_copy_text(const char *text) MUST_CHECK;

@@ -28,6 +28,21 @@ const char *cli_operation_path(struct cli *cli, const char *system, const char *
     return arena_str(&cli->arena, buf_str(&path));
 }
 
+int cli_operation_change(struct cli *cli, const char *system, const char *method, const char *rest,
+                         const json_t *body, const char *done)
+{
+    AUTO(json_unref) json_t *answer = NULL;
+    struct err err;
+
+    if (!cli_api_call(cli, method, cli_operation_path(cli, system, rest), body, &answer, &err))
+        return cli_fail(cli, &err);
+    if (cli->options.json)
+        cli_print_json(cli, answer);
+    else if (done != NULL)
+        cli_print(cli, str_of(arena_printf(&cli->arena, "%s is %s\n", system, done)));
+    return EXIT_OK;
+}
+
 enum progress_mode cli_operation_mode(const struct cli *cli)
 {
     return cli->options.json ? PROGRESS_JSON

@@ -29,6 +29,11 @@ int cli_operation_run(struct cli *cli, const struct cli_operation *operation, js
 /* "/v1/systems/NAME" and <rest>, in the arena. */
 const char *cli_operation_path(struct cli *cli, const char *system, const char *rest);
 
+/* A request of the system that is answered at once: prints the answer with --json, and otherwise
+ * "eshop is <done>"; NULL: nothing. Returns the exit status. */
+int cli_operation_change(struct cli *cli, const char *system, const char *method, const char *rest,
+                         const json_t *body, const char *done);
+
 /* How progress is shown for the options given. */
 enum progress_mode cli_operation_mode(const struct cli *cli);
 /* Neither JSON nor quiet. */

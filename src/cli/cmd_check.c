@@ -5,6 +5,7 @@
  */
 #include "base/base.h"
 
+#include "cli/check_files.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
 #include "cli/key_report.h"
@@ -102,7 +103,7 @@ static void print_verdict(struct check *check)
 {
     AUTO(buf_done) struct buf out = {0};
     const char *name = check->compose == NULL ? "the file" : check->compose->name;
-    bool good = check->valid && check->lacking == 0;
+    bool good = check->valid && check->lacking == 0 && check->diags->error_count == 0;
 
     term_style(&check->cli->out, STYLE_BOLD, str_of(name), &out);
     buf_add_text(&out, good ? " can run on this machine" : " cannot run on this machine as it is");
@@ -138,11 +139,13 @@ int cmd_check(struct cli *cli)
 
     check.valid =
         project_read_with(cli, &with, false, &check.compose, &resolved, check.diags, &check.err);
+    if (check.valid)
+        check_files(&cli->arena, check.compose, check.diags);
     if (cli->options.json)
         print_json(&check);
     else
         print_text(&check);
     if (!check.valid)
         return EXIT_USAGE;
-    return check.lacking > 0 ? EXIT_FAILED : EXIT_OK;
+    return check.lacking > 0 || check.diags->error_count > 0 ? EXIT_FAILED : EXIT_OK;
 }

@@ -5,7 +5,6 @@
 #include "cli/cli_operation.h"
 #include "cli/cmd.h"
 #include "cli/daemon_start.h"
-#include "cli/git_state.h"
 #include "cli/plan_view.h"
 #include "cli/project.h"
 #include "cli/up_request.h"
@@ -28,10 +27,7 @@ int cmd_create(struct cli *cli)
     if (!daemon_ensure(cli, &err))
         return cli_fail(cli, &err);
     cli->options.no_start = true;
-    AUTO(json_unref) json_t *body = up_request_make(cli, compose, resolved, false);
-    json_t *git = git_state(compose->working_dir);
-    if (git != NULL)
-        (void)json_object_set_new(body, "git", git);
+    AUTO(json_unref) json_t *body = up_request_make_release(cli, compose, resolved);
     struct cli_operation create = {
         .kind = PROGRESS_CREATE, .system = compose->name, .verb = "up", .body = body};
     status = cli_operation_run(cli, &create, &result);

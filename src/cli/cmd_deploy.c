@@ -8,7 +8,6 @@
 #include "cli/cmd.h"
 #include "cli/daemon_start.h"
 #include "cli/deploy_plan.h"
-#include "cli/git_state.h"
 #include "cli/plan_view.h"
 #include "cli/project.h"
 #include "cli/up_request.h"
@@ -39,15 +38,6 @@ static json_t *deploy_member(const struct options *options, bool dry_run)
     return deploy;
 }
 
-static const char *const *service_names(struct cli *cli, const struct compose *compose)
-{
-    const char **names = ARENA_ARRAY(&cli->arena, const char *, compose->service_count + 1);
-
-    for (size_t i = 0; i < compose->service_count; i++)
-        names[i] = compose->services[i].name;
-    return names;
-}
-
 static void summarize(struct cli *cli, const char *system, const json_t *result)
 {
     const char *state = json_find_text(json_object_get(result, "rollout"), "state", "");
@@ -74,7 +64,7 @@ static int run_deploy(struct cli *cli, const struct compose *compose, json_t *bo
         .system = compose->name,
         .verb = "up",
         .body = body,
-        .services = service_names(cli, compose),
+        .services = up_request_names(cli, compose),
         .service_count = all ? compose->service_count : 0,
     };
 
@@ -94,13 +84,10 @@ static bool shows_plan(const struct cli *cli)
 
 static int plan_and_run(struct cli *cli, const struct compose *compose, json_t *resolved)
 {
-    AUTO(json_unref) json_t *body = up_request_make(cli, compose, resolved, false);
+    AUTO(json_unref) json_t *body = up_request_make_release(cli, compose, resolved);
     AUTO(json_unref) json_t *plan = NULL;
-    json_t *git = git_state(compose->working_dir);
     struct err err;
 
-    if (git != NULL)
-        (void)json_object_set_new(body, "git", git);
     if (shows_plan(cli)) {
         (void)json_object_set_new(body, "deploy", deploy_member(&cli->options, true));
         if (!deploy_plan_ask(cli, compose->name, body, &plan, &err))

@@ -36,18 +36,6 @@ static int show(struct cli *cli, const char *system)
     return EXIT_OK;
 }
 
-static int change(struct cli *cli, const char *system, const char *rest, const json_t *body)
-{
-    AUTO(json_unref) json_t *answer = NULL;
-    struct err err;
-
-    if (!cli_api_call(cli, "POST", cli_operation_path(cli, system, rest), body, &answer, &err))
-        return cli_fail(cli, &err);
-    if (cli->options.json)
-        cli_print_json(cli, answer);
-    return EXIT_OK;
-}
-
 static int acquire(struct cli *cli, const char *system)
 {
     struct err err;
@@ -58,7 +46,7 @@ static int acquire(struct cli *cli, const char *system)
     }
     AUTO(json_unref)
     json_t *body = json_pack("{s:o}", "message", json_from_bytes(str_of(cli->options.message)));
-    return change(cli, system, "/lock/acquire", body);
+    return cli_operation_change(cli, system, "POST", "/lock/acquire", body, NULL);
 }
 
 int cmd_lock(struct cli *cli)
@@ -73,7 +61,7 @@ int cmd_lock(struct cli *cli)
     if (strcmp(verb, "acquire") == 0)
         return acquire(cli, system);
     if (strcmp(verb, "release") == 0)
-        return change(cli, system, "/lock/release", NULL);
+        return cli_operation_change(cli, system, "POST", "/lock/release", NULL, NULL);
     if (strcmp(verb, "status") == 0)
         return show(cli, system);
     err_set(&err, ERR_INVALID, "'lock' takes acquire, release or status, not '%.40s'", verb);

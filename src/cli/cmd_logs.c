@@ -14,8 +14,9 @@
 
 enum { TAIL_MAX = 10000000 };
 
-static bool add_tail(const char *tail, struct buf *target, struct err *err)
+static bool read_tail(struct cli *cli, const char **ret, struct err *err)
 {
+    const char *tail = cli->options.tail;
     uint64_t lines;
 
     if (tail == NULL || strcmp(tail, "all") == 0)
@@ -23,32 +24,31 @@ static bool add_tail(const char *tail, struct buf *target, struct err *err)
     if (!str_to_u64(str_of(tail), TAIL_MAX, &lines))
         return err_set(err, ERR_INVALID, "--tail '%s' is neither 'all' nor a number up to %d", tail,
                        TAIL_MAX);
-    buf_addf(target, "&tail=%llu", (unsigned long long)lines);
+    *ret = arena_printf(&cli->arena, "%llu", (unsigned long long)lines);
     return true;
 }
 
 /* <option> is "since" or "until", with the moment as typed; NULL: not given. */
-static bool add_moment(const char *option, const char *moment, struct buf *target, struct err *err)
+static bool read_moment(const char *option, const char *moment, int64_t *ret_ms, struct err *err)
 {
-    int64_t at_ms;
-
-    if (moment == NULL)
-        return true;
-    if (!since_parse(str_of(moment), clock_wall_ms(), &at_ms, err))
-        return err_prefix(err, "--%s", option);
-    buf_addf(target, "&%s_ms=%lld", option, (long long)at_ms);
-    return true;
+    return moment == NULL || since_parse(str_of(moment), clock_wall_ms(), ret_ms, err) ||
+           err_prefix(err, "--%s", option);
 }
 
-static bool make_target(struct cli *cli, struct buf *target, struct err *err)
+static bool make_request(struct cli *cli, struct log_request *ret, struct buf *target,
+                         struct err *err)
 {
     const struct options *options = &cli->options;
+    int64_t until_ms = 0;
 
-    buf_addf(target, "/logs?follow=%d", options->follow ? 1 : 0);
-    if (!add_tail(options->tail, target, err) ||
-        !add_moment("since", options->since, target, err) ||
-        !add_moment("until", options->until, target, err))
+    if (!read_tail(cli, &ret->tail, err) ||
+        !read_moment("since", options->since, &ret->since_ms, err) ||
+        !read_moment("until", options->until, &until_ms, err))
         return false;
+    ret->follows = options->follow;
+    buf_addf(target, "/logs?follow=%d", options->follow ? 1 : 0);
+    if (until_ms != 0)
+        buf_addf(target, "&until_ms=%lld", (long long)until_ms);
     for (size_t i = 0; i < options->arguments.count; i++) {
         buf_add_text(target, "&service=");
         cli_api_encode(options->arguments.items[i], target);
@@ -59,6 +59,7 @@ static bool make_target(struct cli *cli, struct buf *target, struct err *err)
 int cmd_logs(struct cli *cli)
 {
     AUTO(buf_done) struct buf target = {0};
+    struct log_request request = {0};
     struct err err;
     int status = EXIT_OK, signo = 0;
 
@@ -66,13 +67,13 @@ int cmd_logs(struct cli *cli)
         err_set(&err, ERR_INVALID, "--index is about one service: name it");
         return cli_fail(cli, &err);
     }
-    if (!make_target(cli, &target, &err))
+    if (!make_request(cli, &request, &target, &err))
         return cli_fail(cli, &err);
-    const char *system = running_system(cli, &status);
-    if (system == NULL)
+    request.system = running_system(cli, &status);
+    if (request.system == NULL)
         return status;
-    if (!log_view_run(cli, system, cli_operation_path(cli, system, buf_text(&target)), &signo,
-                      &err))
+    request.target = cli_operation_path(cli, request.system, buf_text(&target));
+    if (!log_view_run(cli, &request, &signo, &err))
         return cli_fail(cli, &err);
     return signo == 0 ? EXIT_OK : 128 + signo;
 }

@@ -50,21 +50,11 @@ static bool read_page(const char *path, json_t **ret, struct err *err)
 static int change(struct cli *cli, const char *system, const char *method, const json_t *body,
                   const char *done)
 {
-    AUTO(json_unref) json_t *answer = NULL;
-    struct err err;
-
     if (cli->options.dry_run) {
         cli_print(cli, str_of(arena_printf(&cli->arena, "%s would be %s\n", system, done)));
         return EXIT_OK;
     }
-    if (!cli_api_call(cli, method, cli_operation_path(cli, system, "/maintenance"), body, &answer,
-                      &err))
-        return cli_fail(cli, &err);
-    if (cli->options.json)
-        cli_print_json(cli, answer);
-    else
-        cli_print(cli, str_of(arena_printf(&cli->arena, "%s is %s\n", system, done)));
-    return EXIT_OK;
+    return cli_operation_change(cli, system, method, "/maintenance", body, done);
 }
 
 static int turn_on(struct cli *cli, const char *system)

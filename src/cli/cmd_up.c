@@ -10,22 +10,12 @@
 #include "cli/cli_operation.h"
 #include "cli/cmd.h"
 #include "cli/daemon_start.h"
-#include "cli/git_state.h"
 #include "cli/log_view.h"
 #include "cli/plan_view.h"
 #include "cli/project.h"
 #include "cli/up_follow.h"
 #include "cli/up_request.h"
 #include "json/json.h"
-
-static const char *const *service_names(struct cli *cli, const struct compose *compose)
-{
-    const char **names = ARENA_ARRAY(&cli->arena, const char *, compose->service_count + 1);
-
-    for (size_t i = 0; i < compose->service_count; i++)
-        names[i] = compose->services[i].name;
-    return names;
-}
 
 static void say_started(struct cli *cli, const char *system)
 {
@@ -37,7 +27,7 @@ static void say_started(struct cli *cli, const char *system)
 
 static int bring_up(struct cli *cli, const struct compose *compose, json_t *resolved)
 {
-    AUTO(json_unref) json_t *body = up_request_make(cli, compose, resolved, false);
+    AUTO(json_unref) json_t *body = up_request_make_release(cli, compose, resolved);
     AUTO(json_unref) json_t *result = NULL;
     const struct options *options = &cli->options;
     const char *done = options->no_start ? "is made, nothing was started," : "is up";
@@ -48,14 +38,11 @@ static int bring_up(struct cli *cli, const struct compose *compose, json_t *reso
         .system = compose->name,
         .verb = "up",
         .body = body,
-        .services = service_names(cli, compose),
+        .services = up_request_names(cli, compose),
         .service_count = all ? compose->service_count : 0,
         .only_start = options->no_wait,
     };
 
-    json_t *git = git_state(compose->working_dir);
-    if (git != NULL)
-        (void)json_object_set_new(body, "git", git);
     int status = cli_operation_run(cli, &up, &result);
     if (status != EXIT_OK)
         return up_follow_failed(cli, compose->name, start_ms, status);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <signal.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "cli/cli.h"
 #include "cli/cli_api.h"
 #include "cli/cli_operation.h"
+#include "cli/log_seen.h"
 #include "cli/log_view.h"
 #include "cli/text_width.h"
 #include "json/json.h"
 
-enum { PREFIX_MAX = 40 };
+enum { PREFIX_MAX = 40, AWAY_MAX_MS = 10000, AWAY_LOOK_MS = 50 };
 
 void log_view_init(struct log_view *view, const struct cli *cli, const char *system)
 {
@@ -96,6 +99,7 @@ struct log_run {
     struct cli *cli;
     struct log_view view;
     struct map only; /* names of the instances of --index; empty without it */
+    struct log_seen seen;
 };
 
 static bool is_shown(const struct log_run *run, const json_t *line)
@@ -109,7 +113,9 @@ static bool on_line(void *arg, struct str raw, const json_t *line)
     struct log_run *run = arg;
     AUTO(buf_done) struct buf out = {0};
 
-    if (!is_shown(run, line))
+    if (!log_seen_take(&run->seen, str_of(json_find_text(line, "instance", "")),
+                       (int64_t)json_find_u64(line, "time_ms", 0)) ||
+        !is_shown(run, line))
         return true;
     if (run->cli->options.json) {
         buf_add_str(&out, raw);
@@ -141,17 +147,74 @@ static void expect_instances(struct log_run *run, const char *system)
     }
 }
 
-bool log_view_run(struct cli *cli, const char *system, const char *target, int *ret_signal,
+/* Whether a daemon listens again in time; a signal that comes meanwhile ends the waiting too. */
+static bool wait_for_daemon(const struct cli *cli, int *ret_signal)
+{
+    const struct timespec pause = {.tv_nsec = AWAY_LOOK_MS * (long)NS_PER_MS};
+    uint64_t until_ns = clock_now_ns() + AWAY_MAX_MS * NS_PER_MS;
+    sigset_t set, before;
+    int signo = 0;
+    bool is_up;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &set, &before);
+    while (!(is_up = cli_api_is_up(cli)) && signo <= 0 && clock_now_ns() < until_ns)
+        signo = sigtimedwait(&set, NULL, &pause);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    *ret_signal = MAX(signo, 0);
+    return is_up;
+}
+
+/* Until it ends or a signal comes; false also when it broke off. */
+static bool read_once(struct log_run *run, const char *target, int *ret_signal, struct err *err)
+{
+    struct cli_api_reader reader = {.on_line = on_line, .arg = run};
+    const struct cli_api_request request = {.method = "GET", .target = target};
+
+    return cli_api_stream(run->cli, &request, &reader, ret_signal, err);
+}
+
+static const char *first_target(struct cli *cli, const struct log_request *request)
+{
+    const char *target = request->target;
+
+    if (request->tail != NULL)
+        target = arena_printf(&cli->arena, "%s&tail=%s", target, request->tail);
+    return request->since_ms == 0 ? target
+                                  : arena_printf(&cli->arena, "%s&since_ms=%lld", target,
+                                                 (long long)request->since_ms);
+}
+
+static bool read_all(struct log_run *run, const struct log_request *request, int *ret_signal,
+                     struct err *err)
+{
+    const char *target = first_target(run->cli, request);
+
+    while (!read_once(run, target, ret_signal, err)) {
+        if (!request->follows || err->code != ERR_CLOSED)
+            return false;
+        if (!wait_for_daemon(run->cli, ret_signal))
+            return *ret_signal != 0;
+        target = arena_printf(&run->cli->arena, "%s&since_ms=%lld", request->target,
+                              (long long)log_seen_resume(&run->seen));
+    }
+    return true;
+}
+
+bool log_view_run(struct cli *cli, const struct log_request *request, int *ret_signal,
                   struct err *err)
 {
     struct log_run run = {.cli = cli};
-    struct cli_api_reader reader = {.on_line = on_line, .arg = &run};
-    const struct cli_api_request request = {.method = "GET", .target = target};
 
-    log_view_init(&run.view, cli, system);
-    expect_instances(&run, system);
-    bool ok = cli_api_stream(cli, &request, &reader, ret_signal, err);
+    log_view_init(&run.view, cli, request->system);
+    log_seen_init(&run.seen, clock_wall_ms(), request->since_ms, request->tail != NULL);
+    expect_instances(&run, request->system);
+    bool ok = read_all(&run, request, ret_signal, err);
     log_view_done(&run.view);
+    log_seen_done(&run.seen);
     map_done(&run.only);
     return ok;
 }

@@ -34,6 +34,16 @@ AUTO_VALUE(struct log_view, log_view_done)
 void log_view_expect(struct log_view *view, const char *instance);
 void log_view_line(struct log_view *view, const json_t *line, struct buf *ret);
 
-/* Prints the stream of <target> until it ends (*ret_signal 0) or a signal comes. */
-MUST_CHECK bool log_view_run(struct cli *cli, const char *system, const char *target,
-                             int *ret_signal, struct err *err);
+struct log_request {
+    const char *system;
+    const char *target; /* of the API, without `tail` and `since_ms` */
+    const char *tail;   /* so many lines of each instance; NULL: all */
+    int64_t since_ms;   /* 0: all */
+    bool follows;
+};
+
+/* Prints the stream until it ends (*ret_signal 0) or a signal comes. One that follows and breaks
+ * off, because the daemon becomes another program or is started again, is taken up again without
+ * a line lost or repeated; a daemon that stays away for ten seconds ends it. */
+MUST_CHECK bool log_view_run(struct cli *cli, const struct log_request *request, int *ret_signal,
+                             struct err *err);

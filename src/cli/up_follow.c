@@ -159,9 +159,9 @@ static void end_child(pid_t pid)
 }
 
 /* A process of its own shows the logs while this one waits for the end of an instance. */
-static int follow_until_end(struct cli *cli, const char *system, const char *target,
-                            int64_t since_ms)
+static int follow_until_end(struct cli *cli, const struct log_request *logs)
 {
+    const char *system = logs->system;
     const char *from = cli->options.exit_code_from;
     struct ending ending = {.options = &cli->options};
     struct err err;
@@ -173,31 +173,34 @@ static int follow_until_end(struct cli *cli, const char *system, const char *tar
         return cli_fail(cli, &err);
     }
     if (child == 0) {
-        (void)!log_view_run(cli, system, target, &signo, &err);
+        (void)!log_view_run(cli, logs, &signo, &err);
         _exit(0);
     }
-    bool ok = read_events(cli, system, since_ms, false, &ending, &signo, &err);
+    bool ok = read_events(cli, system, logs->since_ms, false, &ending, &signo, &err);
     end_child(child);
     if (!ok)
         return cli_fail(cli, &err);
     take_down(cli, system);
     if (signo != 0)
         return EXIT_INTERRUPTED;
-    return from == NULL ? ending.status : find_status(cli, system, since_ms, ending.status);
+    return from == NULL ? ending.status : find_status(cli, system, logs->since_ms, ending.status);
 }
 
 int up_follow(struct cli *cli, const struct compose *compose, int64_t since_ms)
 {
     struct compose_texts services = choose_logs(cli, compose);
-    const char *target = running_path(
-        cli, compose->name,
-        arena_printf(&cli->arena, "/logs?follow=1&since_ms=%lld", (long long)since_ms), &services);
+    const struct log_request logs = {
+        .system = compose->name,
+        .target = running_path(cli, compose->name, "/logs?follow=1", &services),
+        .since_ms = since_ms,
+        .follows = true,
+    };
     struct err err;
     int signo = 0;
 
     if (up_follow_aborts(&cli->options))
-        return follow_until_end(cli, compose->name, target, since_ms);
-    if (!log_view_run(cli, compose->name, target, &signo, &err))
+        return follow_until_end(cli, &logs);
+    if (!log_view_run(cli, &logs, &signo, &err))
         return cli_fail(cli, &err);
     if (signo == 0)
         return EXIT_OK;

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/environment.h"
+#include "cli/git_state.h"
 #include "cli/up_request.h"
 #include "json/json.h"
 
@@ -226,6 +227,15 @@ static void add_flags(json_t *body, const struct options *options, bool only_bui
             (void)json_object_set_new(body, flags[i].key, json_true());
 }
 
+const char *const *up_request_names(struct cli *cli, const struct compose *compose)
+{
+    const char **names = ARENA_ARRAY(&cli->arena, const char *, compose->service_count + 1);
+
+    for (size_t i = 0; i < compose->service_count; i++)
+        names[i] = compose->services[i].name;
+    return names;
+}
+
 json_t *up_request_make(const struct cli *cli, const struct compose *compose, json_t *resolved,
                         bool only_build)
 {
@@ -238,5 +248,16 @@ json_t *up_request_make(const struct cli *cli, const struct compose *compose, js
         "services", list_services(options, compose), "timeout_ms", (json_int_t)timeout_ms);
 
     add_flags(body, options, only_build);
+    return body;
+}
+
+json_t *up_request_make_release(const struct cli *cli, const struct compose *compose,
+                                json_t *resolved)
+{
+    json_t *body = up_request_make(cli, compose, resolved, false);
+    json_t *git = git_state(compose->working_dir);
+
+    if (git != NULL)
+        (void)json_object_set_new(body, "git", git);
     return body;
 }

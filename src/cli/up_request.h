@@ -18,6 +18,12 @@ struct err;
 MUST_CHECK bool up_request_apply(struct cli *cli, struct compose *compose, json_t *resolved,
                                  struct err *err);
 
+/* The names of all services, in the file's order. */
+const char *const *up_request_names(struct cli *cli, const struct compose *compose);
+
 /* New reference. <only_build>: build, start nothing. */
 json_t *up_request_make(const struct cli *cli, const struct compose *compose, json_t *resolved,
                         bool only_build) MUST_CHECK;
+/* The same for what becomes a release: with the commit that the folder of the file is at. */
+json_t *up_request_make_release(const struct cli *cli, const struct compose *compose,
+                                json_t *resolved) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "compose/canonical.h"
+#include "compose/misplaced.h"
 #include "compose/schema_priv.h"
 #include "compose/units.h"
 
@@ -16,16 +17,23 @@ static const char *kind_name(const struct yaml_node *node)
 }
 
 static struct yaml_node *wrong_kind(struct load *load, const struct path *path,
-                                    const struct yaml_node *node, const char *wanted)
+                                    const struct yaml_node *node, enum yaml_kind wanted,
+                                    const char *name)
 {
-    load_error(load, node, path, NULL, "must be %s, not %s", wanted, kind_name(node));
+    load_error(load, node, path, misplaced_value(load, path, node, wanted), "must be %s, not %s",
+               name, kind_name(node));
     return NULL;
+}
+
+static const char *if_empty(const struct yaml_node *node)
+{
+    return *node->text == '\0' ? "is a variable of this line not set?" : NULL;
 }
 
 static struct yaml_node *wrong_value(struct load *load, const struct path *path,
                                      const struct yaml_node *node, const char *wanted)
 {
-    load_error(load, node, path, NULL, "'%.80s' is not %s", node->text, wanted);
+    load_error(load, node, path, if_empty(node), "'%.80s' is not %s", node->text, wanted);
     return NULL;
 }
 
@@ -61,8 +69,12 @@ static struct yaml_node *canonical_scalar_text(struct load *load, const struct p
             arena_printf(load->arena, "0%llo", (unsigned long long)yaml_value(node).integer);
         node->quoted = true;
     } else if (type != YAML_TEXT && (schema->flags & SCHEMA_LOOSE) == 0) {
+        bool is_restart = type == YAML_BOOL && path != NULL && path->key != NULL &&
+                          strcmp(path->key, "restart") == 0;
         load_error(load, node, path,
-                   arena_printf(load->arena, "put quotes around it: \"%.40s\"", node->text),
+                   is_restart
+                       ? "write \"no\" or \"always\""
+                       : arena_printf(load->arena, "put quotes around it: \"%.40s\"", node->text),
                    "must be a text, and %.40s is %s", node->text,
                    type == YAML_BOOL ? "true or false" : "a number");
         return NULL;
@@ -126,7 +138,7 @@ static struct yaml_node *canonical_number(struct load *load, const struct path *
     char text[YAML_NUMBER_BYTES];
 
     if (value.type != YAML_INT && value.type != YAML_FLOAT)
-        return wrong_value(load, path, node, "a number");
+        return wrong_value(load, path, node, "a number, such as 0.5");
     if (!(value.number >= 0) || value.number > 1e12) {
         load_error(load, node, path, NULL, "%s is out of range; it must be 0 or more", node->text);
         return NULL;
@@ -145,7 +157,7 @@ static struct yaml_node *canonical_duration(struct load *load, const struct path
     uint64_t ns;
 
     if (!units_parse_duration(str_of(node->text), &ns, &err)) {
-        load_error(load, node, path, NULL, "%s", err.text);
+        load_error(load, node, path, if_empty(node), "%s", err.text);
         return NULL;
     }
     units_format_duration(ns, &text);
@@ -165,7 +177,7 @@ static struct yaml_node *canonical_bytes(struct load *load, const struct path *p
         return node;
     }
     if (!units_parse_bytes(str_of(node->text), &bytes, &err)) {
-        load_error(load, node, path, NULL, "%s", err.text);
+        load_error(load, node, path, if_empty(node), "%s", err.text);
         return NULL;
     }
     node->text = arena_printf(load->arena, "%llu", (unsigned long long)bytes);
@@ -177,7 +189,7 @@ static struct yaml_node *canonical_scalar(struct load *load, const struct path *
                                           const struct schema *schema, struct yaml_node *node)
 {
     if (node->kind != YAML_SCALAR)
-        return wrong_kind(load, path, node, "a single value");
+        return wrong_kind(load, path, node, YAML_SCALAR, "a single value");
     switch (schema->type) {
     case SCHEMA_TEXT:
         return canonical_scalar_text(load, path, schema, node);
@@ -224,6 +236,10 @@ static void add_pair(struct load *load, const struct path *path, const struct sc
 
     if (yaml_value(entry).type != YAML_TEXT)
         load_error(load, entry, path, "write NAME=value", "must be a text, not %.40s", entry->text);
+    if (path->parent != NULL && path->parent->key != NULL && key.len > 0 &&
+        strcmp(path->parent->key, "environment") == 0 && str_trim(key).len != key.len)
+        load_error(load, entry, path, "write NAME=value",
+                   "a space beside the name in '" STR_FMT "='", STR_ARG(str_sub(key, 0, 60)));
     struct yaml_node *node = value.ptr == NULL
                                  ? yaml_new_plain(load->arena, "null", entry)
                                  : yaml_new_text(load->arena, arena_str(load->arena, value), entry);
@@ -231,11 +247,18 @@ static void add_pair(struct load *load, const struct path *path, const struct sc
     yaml_set(load->arena, ret, arena_str(load->arena, key), pair_value(load, path, schema, node));
 }
 
+static void wrong_pair(struct load *load, const struct path *path, const struct yaml_node *node)
+{
+    load_error(load, node, path,
+               path->key == NULL ? "write NAME=value, or leave out the '-' of all entries" : NULL,
+               "must be a single value, not %s", kind_name(node));
+}
+
 static struct yaml_node *canonical_pairs(struct load *load, const struct path *path,
                                          const struct schema *schema, struct yaml_node *node)
 {
     if (node->kind == YAML_SCALAR || (node->kind == YAML_LIST && schema->flags & SCHEMA_NO_LIST))
-        return wrong_kind(load, path, node,
+        return wrong_kind(load, path, node, YAML_MAP,
                           schema->flags & SCHEMA_NO_LIST ? "a map"
                                                          : "a list of NAME=value or a map");
     struct yaml_node *pairs = yaml_new(load->arena, YAML_MAP, node);
@@ -247,7 +270,7 @@ static struct yaml_node *canonical_pairs(struct load *load, const struct path *p
         if (item->node->tag != NULL && strcmp(item->node->tag, "!reset") == 0 && item->key != NULL)
             yaml_set(load->arena, pairs, item->key, item->node);
         else if (item->node->kind != YAML_SCALAR)
-            (void)wrong_kind(load, &here, item->node, "a single value");
+            wrong_pair(load, &here, item->node);
         else if (item->key == NULL)
             add_pair(load, &here, schema, item->node, pairs);
         else
@@ -260,7 +283,7 @@ static struct yaml_node *canonical_list(struct load *load, const struct path *pa
                                         const struct schema *schema, struct yaml_node *node)
 {
     if (node->kind != YAML_LIST)
-        return wrong_kind(load, path, node, "a list");
+        return wrong_kind(load, path, node, YAML_LIST, "a list");
     for (size_t i = 0; i < node->count; i++) {
         struct path here = {path, NULL, i};
         struct yaml_node *entry = node->items[i].node;
@@ -301,7 +324,7 @@ static struct yaml_node *canonical_map(struct load *load, const struct path *pat
                                        const struct schema *schema, struct yaml_node *node)
 {
     if (node->kind != YAML_MAP)
-        return wrong_kind(load, path, node, "a map");
+        return wrong_kind(load, path, node, YAML_MAP, "a map");
     for (size_t i = 0; i < node->count; i++) {
         struct yaml_item *item = &node->items[i];
         struct path here = {path, item->key, 0};
@@ -323,6 +346,7 @@ static void unknown_key(struct load *load, const struct path *path, const struct
     const char *names[160];
     size_t count = 0;
     struct yaml_node place = *item->node;
+    const char *hint = misplaced_key(load, path, schema, item);
 
     for (; schema != NULL; schema = schema->base)
         for (const struct schema_key *key = schema->keys; key != NULL && key->name != NULL; key++) {
@@ -332,7 +356,8 @@ static void unknown_key(struct load *load, const struct path *path, const struct
     names[count] = NULL;
     place.line = item->line;
     place.column = item->column;
-    const char *hint = suggest(load->arena, item->key, names);
+    if (hint == NULL)
+        hint = suggest(load->arena, item->key, names);
     load_error(load, &place, path, hint != NULL ? hint : "a key of your own must start with 'x-'",
                "unknown key '%.80s'", item->key);
 }
@@ -353,7 +378,7 @@ static struct yaml_node *canonical_object(struct load *load, const struct path *
     if (node->kind == YAML_SCALAR && (schema->flags & SCHEMA_OR_INT) != 0)
         return canonical_int(load, path, &(struct schema){.flags = SCHEMA_MINUS_ONE}, node);
     if (node->kind != YAML_MAP)
-        return wrong_kind(load, path, node, "a map");
+        return wrong_kind(load, path, node, YAML_MAP, "a map");
     for (size_t i = 0; i < node->count; i++) {
         struct yaml_item *item = &node->items[i];
         struct path here = {path, item->key, 0};

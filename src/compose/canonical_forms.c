@@ -84,6 +84,11 @@ struct yaml_node *canonical_test(struct load *load, const struct path *path, str
 struct yaml_node *canonical_name_map(struct load *load, const struct path *path,
                                      struct yaml_node *node)
 {
+    if (node->kind == YAML_SCALAR) {
+        load_error(load, node, path, arena_printf(load->arena, "write [\"%.60s\"]", node->text),
+                   "must be a list of names or a map, not a single value");
+        return NULL;
+    }
     if (node->kind != YAML_LIST)
         return node;
     struct yaml_node *map = yaml_new(load->arena, YAML_MAP, node);
@@ -103,7 +108,7 @@ struct yaml_node *canonical_depends_on(struct load *load, const struct path *pat
                                        struct yaml_node *node)
 {
     node = canonical_name_map(load, path, node);
-    for (size_t i = 0; node->kind == YAML_MAP && i < node->count; i++) {
+    for (size_t i = 0; node != NULL && node->kind == YAML_MAP && i < node->count; i++) {
         struct yaml_node *entry = node->items[i].node;
 
         if (entry->tag != NULL && strcmp(entry->tag, "!reset") == 0)

@@ -166,7 +166,12 @@ struct yaml_node *canonical_volume(struct load *load, const struct path *path,
         parts[count] = str_cut(&rest, ':');
         good = good && parts[count++].len > 0;
     }
-    if (!good || rest.ptr != NULL) {
+    if (!good) {
+        load_error(load, node, path, "is a variable of this line not set?",
+                   "'%.80s' has an empty part", node->text);
+        return NULL;
+    }
+    if (rest.ptr != NULL) {
         load_error(load, node, path, "write source:target or source:target:ro",
                    "'%.80s' is no volume", node->text);
         return NULL;

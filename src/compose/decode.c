@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include "compose/clash.h"
 #include "compose/decode.h"
 #include "compose/decode_deploy.h"
 #include "compose/decode_service.h"
@@ -63,6 +64,17 @@ static void decode_process(struct load *load, const struct yaml_node *node,
     ret->init = value_bool(node, "init", false);
     ret->tty = value_bool(node, "tty", false);
     ret->stdin_open = value_bool(node, "stdin_open", false);
+}
+
+/* One that was written, or the file was refused: what is left out of the resolved file is empty. */
+static void check_image(struct load *load, const struct path *path, const struct yaml_node *node,
+                        const struct compose_service *service)
+{
+    const struct path here = {path, "image", 0};
+
+    if (service->image == NULL && !service->build.present &&
+        yaml_is_null(yaml_find(node, "provider")))
+        load_unfit(load, node, &here, "is a variable of this line not set?", "the name is empty");
 }
 
 /* The keys of a container: of a service and of a pre_start hook. */
@@ -128,10 +140,11 @@ static void decode_service(struct load *load, const char *name, const struct yam
 
     ret->name = name;
     decode_container(load, &path, node, services, ret);
+    check_image(load, &path, node, ret);
     ret->post_start = decode_hooks(load, &path, node, "post_start", &ret->post_start_count);
     ret->pre_stop = decode_hooks(load, &path, node, "pre_stop", &ret->pre_stop_count);
     decode_pre_start(load, &path, node, ret);
-    ret->x = decode_x_service(load, &x_path, yaml_find(node, "x-ishizue"));
+    ret->x = decode_x_service(load, &x_path, yaml_find(node, "x-ishizue"), ret);
 }
 
 static void decode_services(struct load *load, const struct yaml_node *root, struct compose *ret)
@@ -194,6 +207,7 @@ struct compose *decode(struct load *load, const struct yaml_node *root)
     compose->x = decode_x_top(load, compose, yaml_find(root, "x-ishizue"));
     for (size_t i = 0; i < compose->service_count; i++)
         decode_inherit_deploy(&compose->services[i].x.deploy, &compose->x.deploy);
+    clash_check(load, compose);
     return compose;
 }
 

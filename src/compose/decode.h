@@ -12,7 +12,8 @@ struct compose *decode(struct load *load, const struct yaml_node *root);
 
 /* services.<name>.x-ishizue (decode_x.c); <node> may be NULL. */
 struct compose_x_service decode_x_service(struct load *load, const struct path *path,
-                                          const struct yaml_node *node);
+                                          const struct yaml_node *node,
+                                          const struct compose_service *service);
 /* The top-level x-ishizue; <node> may be NULL. <compose> has its services already. */
 struct compose_x decode_x_top(struct load *load, const struct compose *compose,
                               const struct yaml_node *node);

@@ -9,6 +9,9 @@
 
 struct yaml_node;
 
+/* A list of ranges of addresses. */
+struct compose_texts decode_ranges(struct load *load, const struct path *path,
+                                   const struct yaml_node *node, const char *key);
 /* NULL when <map> is missing. */
 const struct compose_edge *decode_edge(struct load *load, const struct path *path,
                                        const struct yaml_node *map);

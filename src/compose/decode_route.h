@@ -15,6 +15,10 @@ struct yaml_node;
 const struct compose_balance *decode_route_balance(struct load *load, const struct path *path,
                                                    const struct yaml_node *node);
 
+/* The same for what is not a route. */
+const struct compose_balance *decode_balance(struct load *load, const struct path *path,
+                                             const struct yaml_node *node);
+
 /* decode_route_cache.c */
 const struct compose_cache *decode_route_cache(struct load *load, const struct path *path,
                                                const struct yaml_node *node);

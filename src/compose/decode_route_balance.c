@@ -121,11 +121,9 @@ static bool says_anything(const struct yaml_node *node)
     return false;
 }
 
-const struct compose_balance *decode_route_balance(struct load *load, const struct path *path,
-                                                   const struct yaml_node *node)
+const struct compose_balance *decode_balance(struct load *load, const struct path *path,
+                                             const struct yaml_node *node)
 {
-    const struct path here = {path, "balance", 0};
-
     if (!says_anything(node))
         return NULL;
     struct compose_balance *balance = ARENA_NEW(load->arena, struct compose_balance);
@@ -137,7 +135,16 @@ const struct compose_balance *decode_route_balance(struct load *load, const stru
     balance->max_fails = decode_number(load, path, node, "max_fails", FAILS_MAX);
     balance->fail_timeout_ms = decode_time(load, path, node, "fail_timeout", 0);
     decode_queue(load, path, node, balance);
-    if (value_text(node, "to") == NULL)
+    return balance;
+}
+
+const struct compose_balance *decode_route_balance(struct load *load, const struct path *path,
+                                                   const struct yaml_node *node)
+{
+    const struct compose_balance *balance = decode_balance(load, path, node);
+    const struct path here = {path, "balance", 0};
+
+    if (balance != NULL && value_text(node, "to") == NULL)
         load_error(load, node, &here, "it is for routes with 'to'",
                    "there is no service to balance");
     return balance;

@@ -130,8 +130,8 @@ static uint64_t decode_size(struct load *load, const struct path *path,
     return bytes;
 }
 
-static struct compose_texts decode_ranges(struct load *load, const struct path *path,
-                                          const struct yaml_node *node, const char *key)
+struct compose_texts decode_ranges(struct load *load, const struct path *path,
+                                   const struct yaml_node *node, const char *key)
 {
     const struct yaml_node *list = yaml_find(node, key);
     const struct path here = {path, key, 0};

@@ -7,10 +7,14 @@
 #include "compose/decode.h"
 #include "compose/decode_deploy.h"
 #include "compose/decode_edge.h"
+#include "compose/decode_ports.h"
 #include "compose/decode_releases.h"
 #include "compose/decode_route.h"
 #include "compose/decode_value.h"
 #include "compose/model_limits.h"
+#include "http/http_names.h"
+
+enum { CHECKS_MAX = 1000 }; /* failures or successes in a row that are waited for */
 
 static uint16_t decode_port(struct load *load, const struct path *path, const struct yaml_node *map,
                             const char *key, uint16_t otherwise)
@@ -35,14 +39,92 @@ static struct yaml_node *checked_copy(struct load *load, const struct path *path
     return load->diags->error_count > errors ? NULL : copy;
 }
 
+/* "204" or "200-299" */
+static bool parse_statuses(const char *text, uint16_t *ret_from, uint16_t *ret_to)
+{
+    struct str rest = str_of(text);
+    struct str first = str_cut(&rest, '-');
+    uint64_t from, to;
+
+    if (!str_to_u64(first, 599, &from) || from < 100)
+        return false;
+    to = from;
+    if (rest.ptr != NULL && (!str_to_u64(rest, 599, &to) || to < from))
+        return false;
+    *ret_from = (uint16_t)from;
+    *ret_to = (uint16_t)to;
+    return true;
+}
+
+static bool is_path(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++)
+        if (!http_is(*at, HTTP_CLASS_TARGET))
+            return false;
+    return text[0] == '/';
+}
+
+static void decode_statuses(struct load *load, const struct path *path, const struct yaml_node *map,
+                            struct compose_x_service *ret)
+{
+    const char *text = value_text(map, "status");
+    const struct path here = {path, "status", 0};
+
+    ret->health.status_from = 200;
+    ret->health.status_to = 399;
+    if (text == NULL)
+        return;
+    if (!parse_statuses(text, &ret->health.status_from, &ret->health.status_to))
+        load_error(load, yaml_find(map, "status"), &here, "write 204, or 200-299",
+                   "'%.80s' is no status of HTTP", text);
+    if (ret->health.path == NULL)
+        load_error(load, yaml_find(map, "status"), &here, "add a path",
+                   "without a path nothing is asked that could be answered");
+}
+
+static uint32_t decode_check_count(struct load *load, const struct path *path,
+                                   const struct yaml_node *map, const char *key, uint64_t otherwise)
+{
+    const struct path here = {path, key, 0};
+    uint64_t count = value_u64(map, key, otherwise);
+
+    if (count > CHECKS_MAX)
+        load_error(load, yaml_find(map, key), &here, NULL, "must be at most %d", CHECKS_MAX);
+    return (uint32_t)MIN(count, (uint64_t)CHECKS_MAX);
+}
+
+static void decode_health(struct load *load, const struct path *parent, const struct yaml_node *map,
+                          struct compose_x_service *ret)
+{
+    const struct path path = {parent, "health", 0};
+    const struct path interval = {&path, "interval", 0};
+
+    ret->health.present = !yaml_is_null(map);
+    ret->health.path = value_text(map, "path");
+    if (ret->health.path != NULL && !is_path(ret->health.path))
+        load_error(load, yaml_find(map, "path"), &path, NULL,
+                   ret->health.path[0] == '/'
+                       ? "path has a space or another character that must be "
+                         "written as %%20 and the like"
+                       : "path must start with '/'");
+    ret->health.port = decode_port(load, &path, map, "port", 0);
+    ret->health.interval_ms = value_ms(map, "interval", 2000);
+    if (ret->health.interval_ms == 0)
+        load_error(load, yaml_find(map, "interval"), &interval, NULL, "must be above 0");
+    ret->health.timeout_ms = value_ms(map, "timeout", 5000);
+    ret->health.start_period_ms = value_ms(map, "start_period", 60000);
+    ret->health.retries = decode_check_count(load, &path, map, "retries", 3);
+    ret->health.rise = decode_check_count(load, &path, map, "rise", 1);
+    decode_statuses(load, &path, map, ret);
+}
+
 struct compose_x_service decode_x_service(struct load *load, const struct path *path,
-                                          const struct yaml_node *node)
+                                          const struct yaml_node *node,
+                                          const struct compose_service *service)
 {
     struct compose_x_service x = {0};
     const struct yaml_node *map = checked_copy(load, path, &schema_x_service, node);
     const struct yaml_node *host = yaml_find(map, "host");
-    const struct yaml_node *health = yaml_find(map, "health");
-    const struct path health_path = {path, "health", 0};
     const struct path deploy_path = {path, "deploy", 0};
 
     x.provided_by_edge = value_text(map, "provided_by") != NULL;
@@ -67,16 +149,8 @@ struct compose_x_service decode_x_service(struct load *load, const struct path *
                   "move the steps that need only those files there",
                   "host.cache_key means nothing without host.dependencies");
     x.host.command = value_text(host, "command");
-    x.health.present = !yaml_is_null(health);
-    x.health.path = value_text(health, "path");
-    if (x.health.path != NULL && x.health.path[0] != '/')
-        load_error(load, yaml_find(health, "path"), &health_path, NULL, "path must start with '/'");
-    x.health.port = decode_port(load, &health_path, health, "port", 0);
-    x.health.interval_ms = value_ms(health, "interval", 2000);
-    x.health.timeout_ms = value_ms(health, "timeout", 5000);
-    x.health.start_period_ms = value_ms(health, "start_period", 60000);
-    x.health.retries = (uint32_t)MIN(value_u64(health, "retries", 3), UINT32_MAX);
-    x.health.rise = (uint32_t)MIN(value_u64(health, "rise", 1), UINT32_MAX);
+    decode_health(load, path, yaml_find(map, "health"), &x);
+    decode_x_ports(load, path, map, service, &x);
     return x;
 }
 

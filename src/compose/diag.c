@@ -206,6 +206,8 @@ const char *suggest(struct arena *arena, const char *word, const char *const *wo
         if (other.len > SUGGEST_WORD_MAX)
             continue;
         size_t here = distance(given, other);
+        if (given.len >= 5 && strstr(*words, word) != NULL)
+            here = MIN(here, best_distance); /* "healthy" for "service_healthy" */
         if (here < best_distance || (here == best_distance && best == NULL)) {
             best = *words;
             best_distance = here;

@@ -50,6 +50,14 @@ static const char *project_name(struct load *load, const struct lookup *lookup, 
         return name;
     if (lookup->name == NULL && *lookup_normal_name(load->arena, name) != '\0')
         return lookup_normal_name(load->arena, name); /* of a file: made to fit */
+    if (*lookup_normal_name(load->arena, name) == '\0') {
+        (void)err_set(
+            err, ERR_INVALID,
+            "project name '%.80s' has no letter and no digit; set what 'name' in the file "
+            "or -p takes it from",
+            name);
+        return NULL;
+    }
     (void)err_set(
         err, ERR_INVALID,
         "project name '%.80s' must be lower-case letters, digits, '-' and '_', start with "

@@ -266,8 +266,9 @@ bool lookup_find(struct load *load, const struct compose_options *options, struc
     load->home = (const char *)map_find(&env->caller, STR("HOME"));
     if (!read_variables(load, options, env, ret, err) || !find_profiles(options, env, ret, err))
         return false;
-    ret->name = options->project_name != NULL ? options->project_name
-                                              : env_find(env, STR("COMPOSE_PROJECT_NAME"));
+    ret->name = options->project_name;
+    if (ret->name == NULL || ret->name[0] == '\0') /* as -p "$NAME" of a script is */
+        ret->name = env_find(env, STR("COMPOSE_PROJECT_NAME"));
     if (ret->name != NULL && ret->name[0] == '\0')
         ret->name = NULL;
     return true;

@@ -204,6 +204,8 @@ struct compose_isolation {
 
 #include "compose/model_deploy.h"
 
+struct compose_x_port;
+
 /* services.*.x-ishizue */
 struct compose_x_service {
     uint8_t send_proxy; /* version of the PROXY protocol that it is told; 0: none */
@@ -228,11 +230,15 @@ struct compose_x_service {
         uint64_t start_period_ms; /* default 60 s */
         uint32_t retries;         /* default 3 */
         uint32_t rise;            /* default 1 */
+        uint16_t status_from;     /* of good answers: default 200 to 399 */
+        uint16_t status_to;
     } health;
     const char *migrate; /* shell command; NULL: none */
     bool migrate_irreversible;
     struct compose_x_deploy deploy;
-    bool keep_unhealthy; /* `restart_unhealthy: false` */
+    bool keep_unhealthy;          /* `restart_unhealthy: false` */
+    struct compose_x_port *ports; /* model_ports.h */
+    size_t port_count;
 };
 
 struct compose_service {

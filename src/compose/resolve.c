@@ -48,6 +48,22 @@ static void drop_if_empty(struct yaml_node *map, const char *key)
         yaml_remove(map, (size_t)(item - map->items));
 }
 
+/* No pause between two batches is what an update without a word about it does. */
+static void drop_no_pause(const struct yaml_node *deploy, const char *key)
+{
+    struct yaml_node *update = yaml_find(deploy, key);
+
+    for (size_t i = 0; !yaml_is_null(update) && i < update->count;) {
+        const struct yaml_item *item = &update->items[i];
+        bool is_pause = strcmp(item->key, "delay") == 0 || strcmp(item->key, "monitor") == 0;
+
+        if (is_pause && item->node->kind == YAML_SCALAR && strcmp(item->node->text, "0s") == 0)
+            yaml_remove(update, i);
+        else
+            i++;
+    }
+}
+
 static void set_names(const struct resolve *with, struct yaml_node *root, const char *section)
 {
     struct yaml_node *map = yaml_find(root, section);
@@ -190,6 +206,8 @@ static void resolve_service(const struct resolve *with, const struct path *path,
     if (!yaml_is_null(deploy) && !is_missing(service, "scale") && is_missing(deploy, "replicas"))
         yaml_set(with->load->arena, deploy, "replicas",
                  yaml_copy(with->load->arena, yaml_find(service, "scale")));
+    drop_no_pause(deploy, "update_config");
+    drop_no_pause(deploy, "rollback_config");
     drop_if_empty(deploy, "placement");
     drop_if_empty(deploy, "resources");
     if (is_normal)

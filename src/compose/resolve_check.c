@@ -54,15 +54,28 @@ static void check_names(const struct resolve *with, const struct path *path,
     }
 }
 
+/* The key that says <name>, where `depends_on` was not written but follows from another key. */
+static const char *dependency_key(const struct yaml_node *service, const struct yaml_node *place)
+{
+    static const char *const keys[] = {"network_mode", "ipc", "pid", "uts", "cgroup"};
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct yaml_node *node = yaml_find(service, keys[i]);
+        if (!yaml_is_null(node) && node->line == place->line && node->column == place->column)
+            return keys[i];
+    }
+    return "depends_on";
+}
+
 /* A dependency that is not required may be on a service whose profile is off. */
 static void check_dependencies(const struct resolve *with, const struct path *path,
                                const struct yaml_node *service, const struct yaml_node *root)
 {
     const struct yaml_node *depends_on = yaml_find(service, "depends_on");
-    const struct path here = {path, "depends_on", 0};
 
     for (size_t i = 0; depends_on != NULL && i < depends_on->count; i++) {
         const struct yaml_item *item = &depends_on->items[i];
+        const struct path here = {path, dependency_key(service, item->node), 0};
         const struct yaml_node *required = yaml_find(item->node, "required");
         bool may_be_off = required != NULL && strcmp(required->text, "false") == 0 &&
                           (with->off == NULL || map_find(with->off, str_of(item->key)) != NULL);

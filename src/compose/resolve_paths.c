@@ -49,13 +49,24 @@ static void make_watched(struct load *load, const char *base, struct yaml_node *
         node->text = arena_text(load->arena, real);
 }
 
+static bool is_of_windows(const char *text)
+{
+    return ((text[0] >= 'A' && text[0] <= 'Z') || (text[0] >= 'a' && text[0] <= 'z')) &&
+           text[1] == ':' && (text[2] == '\\' || text[2] == '/');
+}
+
 static void make_mount(struct load *load, const char *base, struct yaml_node *node)
 {
     const struct yaml_node *type = yaml_find(node, "type");
     struct yaml_node *source = yaml_find(node, "source");
 
-    if (type != NULL && type->kind == YAML_SCALAR && strcmp(type->text, "bind") == 0 &&
-        source != NULL)
+    if (type == NULL || type->kind != YAML_SCALAR || strcmp(type->text, "bind") != 0 ||
+        source == NULL)
+        return;
+    if (source->kind == YAML_SCALAR && is_of_windows(source->text))
+        load_unfit(load, source, NULL, "name a folder of this machine",
+                   "'%.80s' is a path of Windows", source->text);
+    else
         make_absolute(load, base, source);
 }
 

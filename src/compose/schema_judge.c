@@ -207,7 +207,7 @@ void judge_volumes_from(const struct yaml_node *node, enum compose_support *supp
 void judge_network_driver(const struct yaml_node *node, enum compose_support *support,
                           const char **note)
 {
-    static const char *const known[] = {"", "default", "bridge", "host", "none", NULL};
+    static const char *const known[] = {"", "default", "bridge", "overlay", "host", "none", NULL};
 
     if (!is_any(node, known))
         set(SUPPORT_REFUSED, "the host runtime has no such driver; use bridge", support, note);

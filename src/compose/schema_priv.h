@@ -24,6 +24,8 @@ extern const struct schema schema_auth;
 extern const struct schema schema_access_log; /* of x-ishizue.edge */
 extern const struct schema schema_edge;       /* x-ishizue.edge */
 extern const struct schema schema_route;      /* x-ishizue.routes[] */
+extern const struct schema schema_queue;      /* of a route, and of a port */
+extern const struct schema schema_x_port;     /* services.*.x-ishizue.ports[] */
 /* schema_mounts.c */
 extern const struct schema schema_secret_mount;
 extern const struct schema schema_env_file;

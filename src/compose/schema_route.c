@@ -244,7 +244,7 @@ static const struct schema_key route_keys[] = {
      "test_an_instance_that_fails_is_left_out"},
     {"queue",
      SUPPORT_HONOURED,
-     {.type = SCHEMA_OBJECT, .keys = queue_keys},
+     {.type = SCHEMA_OBJECT, .base = &schema_queue},
      "requests that wait while no instance can take them",
      NULL,
      "test_what_finds_no_room_waits_and_is_refused_after_its_time"},
@@ -256,4 +256,5 @@ static const struct schema_key route_keys[] = {
      "test_other_sites_may_do_what_cors_says"},
     {0},
 };
+const struct schema schema_queue = {.type = SCHEMA_OBJECT, .keys = queue_keys};
 const struct schema schema_route = {.type = SCHEMA_OBJECT, .keys = route_keys};

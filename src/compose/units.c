@@ -94,6 +94,9 @@ bool units_parse_duration(struct str text, uint64_t *ret_ns, struct err *err)
 
         if (take_number(&rest, &whole, &billionths))
             unit = take_unit(&rest);
+        if (unit == 0 && rest.len == 0 && text.len > 0 && total == 0)
+            return err_set(err, ERR_INVALID, "'" STR_FMT "' has no unit; write " STR_FMT "s",
+                           STR_ARG(str_sub(text, 0, 60)), STR_ARG(str_sub(text, 0, 60)));
         if (unit == 0)
             return err_set(err, ERR_INVALID, "'" STR_FMT "' is no duration; write it as 1m30s",
                            STR_ARG(str_sub(text, 0, 60)));
@@ -176,6 +179,9 @@ static bool parse_port_number(struct str text, uint16_t *ret, struct err *err)
 {
     uint64_t number;
 
+    if (text.len == 0)
+        return err_set(err, ERR_INVALID,
+                       "the port number is empty; is a variable of this line not set?");
     if (!str_to_u64(text, UINT64_MAX, &number))
         return err_set(err, ERR_INVALID, "'" STR_FMT "' is no port number",
                        STR_ARG(str_sub(text, 0, 60)));
@@ -258,10 +264,7 @@ bool units_parse_port(struct str text, struct units_port *ret, struct err *err)
     if (colon < published.len) {
         port.host_ip = without_brackets(str_sub(published, 0, colon));
         published = str_sub(published, colon + 1, published.len);
-        if (port.host_ip.len == 0)
-            return err_set(err, ERR_INVALID, "no address before ':' in '" STR_FMT "'",
-                           STR_ARG(str_sub(text, 0, 60)));
-        if (!is_address(port.host_ip))
+        if (port.host_ip.len > 0 && !is_address(port.host_ip))
             return err_set(err, ERR_INVALID,
                            "'" STR_FMT "' is no IP address; write 127.0.0.1:80:80",
                            STR_ARG(str_sub(port.host_ip, 0, 60)));

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/vec.h"
 #include "control/api_priv.h"
 #include "control/edge_link_priv.h"
 #include "json/json.h"
@@ -19,7 +20,7 @@ struct cache_ask {
     struct api_call call;
     struct timer timer;
     uint64_t id;
-    size_t awaited; /* edges */
+    VEC(const struct edge_process *) awaited;
     uint64_t purged;
     json_t *totals; /* of the edge that accepts; NULL: not yet */
     bool shows;     /* nothing was to be purged */
@@ -30,6 +31,7 @@ static void ask_free(struct cache_ask *ask)
     list_remove(&ask->link);
     timer_clear(&ask->timer);
     json_decref(ask->totals);
+    VEC_DONE(&ask->awaited);
     free(ask);
 }
 
@@ -38,17 +40,22 @@ static void on_client_gone(void *arg)
     ask_free(arg);
 }
 
+static void fail(struct cache_ask *ask, struct err *err)
+{
+    struct api_call call = ask->call;
+
+    ask_free(ask);
+    api_refuse(&call, err);
+}
+
 static void on_timeout(struct timer *timer, uint64_t now_ns)
 {
-    struct cache_ask *ask = CONTAINER_OF(timer, struct cache_ask, timer);
-    struct api_call call = ask->call;
     struct err err;
 
     (void)now_ns;
-    ask_free(ask);
     (void)err_set(&err, ERR_TIMEOUT, "the edge did not answer within %d seconds; try again",
                   ANSWER_MS / 1000);
-    api_refuse(&call, &err);
+    fail(CONTAINER_OF(timer, struct cache_ask, timer), &err);
 }
 
 static json_t *shown(const json_t *totals)
@@ -73,11 +80,28 @@ static json_t *shown(const json_t *totals)
 static void finish(struct cache_ask *ask)
 {
     struct api_call call = ask->call;
+    struct err err;
+
+    if (ask->shows && ask->totals == NULL) {
+        (void)err_set(&err, ERR_CLOSED, "the edge ended before it answered; try again");
+        fail(ask, &err);
+        return;
+    }
     json_t *answer =
         ask->shows ? shown(ask->totals) : json_pack("{s:I}", "purged", (json_int_t)ask->purged);
-
     ask_free(ask);
     api_answer(&call, 200, answer);
+}
+
+/* <process> has answered, or will not any more. False: it was not awaited. */
+static bool stop_awaiting(struct cache_ask *ask, const struct edge_process *process)
+{
+    for (size_t i = 0; i < ask->awaited.len; i++)
+        if (ask->awaited.ptr[i] == process) {
+            VEC_REMOVE(&ask->awaited, i);
+            return true;
+        }
+    return false;
 }
 
 void edge_link_take_cache(struct edge_process *process, const json_t *event)
@@ -88,12 +112,23 @@ void edge_link_take_cache(struct edge_process *process, const json_t *event)
         struct cache_ask *ask = CONTAINER_OF(node, struct cache_ask, link);
         if (ask->id != id)
             continue;
+        if (!stop_awaiting(ask, process))
+            return; /* it answers twice */
         ask->purged += json_find_u64(event, "purged", 0);
         if (process == process->owner->active && ask->totals == NULL)
             ask->totals = json_deep_copy(event);
-        if (--ask->awaited == 0)
+        if (ask->awaited.len == 0)
             finish(ask);
         return;
+    }
+}
+
+void edge_link_forget_cache(const struct edge_process *process)
+{
+    LIST_FOR_EACH (node, &process->owner->asks) {
+        struct cache_ask *ask = CONTAINER_OF(node, struct cache_ask, link);
+        if (stop_awaiting(ask, process) && ask->awaited.len == 0)
+            finish(ask);
     }
 }
 
@@ -108,17 +143,19 @@ static void ask_edges(struct api_call *call, const struct system *system, const 
     ask->id = ++link->last_ask;
     ask->shows = kind == NULL;
     list_push(&link->asks, &ask->link);
-    LIST_FOR_EACH (node, &link->processes)
-        if (edge_process_send(CONTAINER_OF(node, struct edge_process, link),
+    LIST_FOR_EACH (node, &link->processes) {
+        struct edge_process *process = CONTAINER_OF(node, struct edge_process, link);
+        if (edge_process_send(process,
                               json_pack("{s:s, s:I, s:s, s:s*, s:s*}", "type", "cache", "id",
                                         (json_int_t)ask->id, "system", system->name, "purge", kind,
                                         "text", text),
                               NULL, 0))
-            ask->awaited++;
+            VEC_PUSH(&ask->awaited, process);
+    }
     http_exchange_watch(call->exchange, on_client_gone, NULL, ask);
     timer_set(call->daemon->loop, &ask->timer,
               loop_now_ns(call->daemon->loop) + ANSWER_MS * NS_PER_MS, on_timeout);
-    if (ask->awaited == 0)
+    if (ask->awaited.len == 0)
         finish(ask);
 }
 

@@ -23,11 +23,16 @@
 #include "control/tree_sizes.h"
 #include "control/upgrade.h"
 #include "guard/local_ca.h"
+#include "io/reserve.h"
 #include "io/signals.h"
 #include "io/socket.h"
 #include "watch/log_rotate.h"
 
-enum { HOUSEKEEPING_MS = 5000, RENEW_MS = 6 * 3600 * 1000 };
+enum {
+    HOUSEKEEPING_MS = 5000,
+    RENEW_MS = 6 * 3600 * 1000,
+    RESERVE_BYTES = 4 * 1024 * 1024, /* of address space: base/mem.h */
+};
 
 /* ---- what was there before ---- */
 
@@ -409,8 +414,19 @@ static bool begin(struct daemon *daemon, struct err *err)
            (daemon->network_lock_fd = lock_network(daemon, err)) >= 0 && open_parts(daemon, err);
 }
 
+/* It keeps nothing that it could do without. */
+static void on_shortage(struct reserve *reserve, enum reserve_event event)
+{
+    (void)reserve;
+    if (event == RESERVE_SHORT)
+        log_warn("daemon", "memory is short");
+}
+
 static void run(struct daemon *daemon)
 {
+    static struct reserve reserve;
+
+    reserve_start(&reserve, daemon->loop, RESERVE_BYTES, on_shortage);
     adopt_all(daemon);
     daemon->renewed_ns = loop_now_ns(daemon->loop);
     timer_set(daemon->loop, &daemon->housekeeping,
@@ -420,6 +436,7 @@ static void run(struct daemon *daemon)
     tell_ready(daemon);
     if (!upgrade_is_leaving(daemon))
         loop_run(daemon->loop);
+    reserve_stop(&reserve);
 }
 
 int daemon_main(const struct daemon_options *options)

@@ -313,6 +313,8 @@ bool hooks_begin(struct instance *instance, enum hook_kind kind, hooks_done_fn *
 void check_start(struct instance *instance);
 void check_stop(struct instance *instance);
 bool check_exists(const struct instance *instance);
+/* The port that x-ishizue.health asks; 0: there is none. */
+uint16_t check_port(const struct instance *instance);
 /* The edge's answer to a probe. */
 void check_answered(struct daemon *daemon, const char *id, uint32_t check, bool healthy,
                     const char *detail);
@@ -350,7 +352,9 @@ struct edge_listener_wish {
     uint16_t https_port; /* http: where to redirect to; 0: not */
     const char *service; /* tcp, and http of one service */
     uint16_t target;
-    bool routes; /* the routes of x-ishizue apply */
+    bool routes;                       /* the routes of x-ishizue apply */
+    const struct compose_x_port *said; /* tcp: more about it; NULL: nothing was said */
+    const struct compose *compose;     /* tcp: where it is from */
 };
 
 static inline bool edge_wish_is_udp(const struct edge_listener_wish *wish)

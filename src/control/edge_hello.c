@@ -5,9 +5,13 @@
  */
 #include "base/base.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "base/err.h"
 #include "base/file.h"
 #include "control/edge_link_priv.h"
+#include "edge/crash.h"
 #include "edge/table.h"
 
 /* The edge reads what comes from the net: what it sends is looked at like that. */
@@ -90,13 +94,25 @@ void edge_hello_take_meters(struct edge_process *process, const json_t *event)
         edge_process_attach_meters(process);
 }
 
+/* As edge_crash_send_page() makes it: memory that cannot shrink. */
+static bool is_page(int fd)
+{
+    const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    int seals = fcntl(fd, F_GET_SEALS);
+    struct stat st;
+
+    return seals >= 0 && (seals & sealed) == sealed && fstat(fd, &st) == 0 &&
+           st.st_size == CRASH_PAGE_BYTES;
+}
+
 /* Of an edge that ran before: where it says what it did when it crashed. */
 void edge_hello_take_crash_page(struct edge_process *process, const json_t *event)
 {
     struct channel_message *message = &process->owner->message;
 
     (void)event;
-    if (!process->found || process->page_fd >= 0 || message->fd_count != 1)
+    if (!process->found || process->page_fd >= 0 || message->fd_count != 1 ||
+        !is_page(message->fds[0]))
         return;
     process->page_fd = message->fds[0];
     message->fd_count = 0; /* ours now */

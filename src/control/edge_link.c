@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "control/edge_checks.h"
 #include "control/edge_crash.h"
 #include "control/edge_link_priv.h"
 #include "control/meters.h"
@@ -138,11 +139,13 @@ bool edge_link_probe(struct edge_link *link, const struct instance *instance, ui
     str_format(address, sizeof address, "%s:%u", ip, (unsigned)port);
     str_format(probe.instance, sizeof probe.instance, "%s", instance->id);
     if (!edge_process_send(link->active,
-                           json_pack("{s:s, s:I, s:s, s:s?, s:s, s:I, s:i}", "type", "probe",
-                                     "probe", (json_int_t)probe.number, "address", address, "path",
-                                     path, "host", instance->made_of->service->name, "timeout_ms",
-                                     (json_int_t)timeout_ms, "send_proxy",
-                                     (int)instance->made_of->service->x.send_proxy),
+                           json_pack("{s:s, s:I, s:s, s:s?, s:s, s:I, s:i, s:[i, i]}", "type",
+                                     "probe", "probe", (json_int_t)probe.number, "address", address,
+                                     "path", path, "host", instance->made_of->service->name,
+                                     "timeout_ms", (json_int_t)timeout_ms, "send_proxy",
+                                     (int)instance->made_of->service->x.send_proxy, "status",
+                                     (int)instance->made_of->service->x.health.status_from,
+                                     (int)instance->made_of->service->x.health.status_to),
                            NULL, 0))
         return false;
     VEC_PUSH(&link->probes, probe);
@@ -171,6 +174,13 @@ static void on_probe_event(struct edge_process *process, const json_t *event)
                        json_find_bool(event, "ok", false), detail);
         return;
     }
+}
+
+/* One that was replaced still looks after what it has; nobody new comes to it. */
+static void on_health_event(struct edge_process *process, const json_t *event)
+{
+    if (process == process->owner->active)
+        edge_checks_take(process->owner->daemon, event);
 }
 
 /* ---- events ---- */
@@ -272,6 +282,7 @@ static const struct {
     {"hello", edge_hello_take_hello},
     {"listener", edge_hello_take_listener},
     {"probe", on_probe_event},
+    {"health", on_health_event},
     {"applied", on_applied},
     {"refused", on_refused},
     {"idle", on_idle},

@@ -130,6 +130,8 @@ void edge_link_check_idle(struct edge_link *link);
 /* ---- api_cache.c ---- */
 
 void edge_link_take_cache(struct edge_process *process, const json_t *event);
+/* It is gone: nobody waits for its answer any more. */
+void edge_link_forget_cache(const struct edge_process *process);
 
 /* ---- edge_hello.c: events ---- */
 

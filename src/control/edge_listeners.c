@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "control/edge_link_priv.h"
+#include "control/handover.h"
 #include "edge/table.h"
 
 enum { PUBLISHED_UDP_MAX = 500 }; /* half of what the packet filter takes */
@@ -241,8 +242,7 @@ json_t *edge_link_keep(const struct edge_link *link)
         const struct held *held = &link->held.ptr[i];
         json_t *fds = json_array();
         for (int n = 0; n < (held->udp ? 1 : link->workers); n++) {
-            int copy = fcntl(held->fds[n], F_DUPFD, 3); /* without O_CLOEXEC */
-            (void)json_array_append_new(fds, json_integer(copy));
+            (void)json_array_append_new(fds, handover_keep(held->fds[n]));
         }
         (void)json_array_append_new(list, json_pack("{s:i, s:b, s:i, s:s, s:o}", "id",
                                                     (int)held->id, "udp", (int)held->udp, "port",

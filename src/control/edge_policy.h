@@ -24,6 +24,13 @@ void edge_policy_limits(json_t *row, const struct compose_limits *limits);
 void edge_policy_listener(json_t *row, const struct compose *compose);
 void edge_policy_upstream(json_t *upstream, const struct compose *compose, const char *name);
 
+/* edge_policy_ports.c: of a TCP listener of <compose>, and of its upstream. <port> NULL: nothing
+ * was said of it. */
+struct compose_x_port;
+void edge_policy_port(json_t *row, const struct compose_x_port *port, const struct compose *compose,
+                      uint32_t meter);
+void edge_policy_port_upstream(json_t *upstream, const struct compose_x_port *port);
+
 /* edge_policy_rules.c: of a route, and what the system says of the access log. */
 void edge_policy_rules(json_t *row, const struct compose_route *route, const char *folder);
 void edge_policy_log(json_t *row, const struct compose *compose);

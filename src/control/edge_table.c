@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "control/edge_checks.h"
 #include "control/edge_policy.h"
 #include "control/edge_rollout.h"
 #include "control/edge_tickets.h"
@@ -98,7 +99,8 @@ static bool takes_requests(const struct making *making, const struct instance *i
         return edge_rollout_is_next(instance);
     if (way->to == TO_FORMER)
         return edge_rollout_is_former(instance);
-    return instance->in_traffic || instance->state == INSTANCE_DRAINING ||
+    return instance->in_traffic || instance->waits_at_edge ||
+           instance->state == INSTANCE_DRAINING ||
            (instance == making->only && instance_state_is_live(instance->state));
 }
 
@@ -188,6 +190,8 @@ static int upstream_number(struct making *making, struct system *system, const s
         (void)json_object_set_new(upstream, "protocol", json_string("h2c"));
     if (way->route != NULL && way->route->balance != NULL)
         edge_policy_balance(upstream, way->route->balance);
+    if (way->wish != NULL && strcmp(way->wish->kind, "tcp") == 0)
+        edge_policy_port_upstream(upstream, way->wish->said);
     if (way->to == TO_TRAFFIC && making->only == NULL)
         add_split(system, way->service, name, upstream);
     json_format(upstream, false, &text);
@@ -309,6 +313,18 @@ static void add_test_host(struct making *making, struct system *system, const js
     }
 }
 
+static void add_tcp(struct making *making, struct system *system,
+                    const struct edge_listener_wish *wish, json_t *row)
+{
+    struct way way = {.service = wish->service, .port = wish->target, .wish = wish};
+    const char *path = arena_printf(&making->arena, ":%u", (unsigned)wish->port);
+    uint32_t meter =
+        meters_number(making->daemon, meters_route_name(&making->arena, system->name, NULL, path));
+
+    (void)json_object_set_new(row, "upstream", json_integer(upstream_number(making, system, &way)));
+    edge_policy_port(row, wish->said, wish->compose, meter);
+}
+
 static void add_listener(struct making *making, struct system *system,
                          const struct edge_listener_wish *wish, uint32_t id)
 {
@@ -329,11 +345,7 @@ static void add_listener(struct making *making, struct system *system,
     if (wish->https_port != 0)
         (void)json_object_set_new(row, "https_port", json_integer(wish->https_port));
     if (strcmp(wish->kind, "tcp") == 0)
-        (void)json_object_set_new(
-            row, "upstream",
-            json_integer(upstream_number(
-                making, system,
-                &(struct way){.service = wish->service, .port = wish->target, .wish = wish})));
+        add_tcp(making, system, wish, row);
     (void)json_array_append_new(making->listeners, row);
 }
 
@@ -448,12 +460,12 @@ static json_t *making_end(struct making *making, uint64_t generation)
     map_done(&making->upstream_numbers);
     map_done(&making->seen);
     arena_done(&making->arena);
-    return json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o}", "ticket_keys",
-                     edge_tickets_keys(making->daemon), "generation", (json_int_t)generation,
-                     "cache_bytes", (json_int_t)making->cache_bytes, "sign_key",
-                     making->daemon->sign_key, "listeners", making->listeners, "certificates",
-                     making->certificates, "upstreams", making->upstreams, "routes",
-                     making->routes);
+    return json_pack(
+        "{s:o, s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o}", "checks", edge_checks_make(making->daemon),
+        "ticket_keys", edge_tickets_keys(making->daemon), "generation", (json_int_t)generation,
+        "cache_bytes", (json_int_t)making->cache_bytes, "sign_key", making->daemon->sign_key,
+        "listeners", making->listeners, "certificates", making->certificates, "upstreams",
+        making->upstreams, "routes", making->routes);
 }
 
 /* The candidate alone, as if it ran without instances. */

@@ -5,6 +5,7 @@
  */
 #include "base/base.h"
 
+#include "compose/model_ports.h"
 #include "control/daemon_priv.h"
 
 enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
@@ -45,6 +46,15 @@ static bool publishes(const struct compose_service *service)
     return mode == NULL || (strcmp(mode, "host") != 0 && strcmp(mode, "none") != 0);
 }
 
+static const struct compose_x_port *find_said(const struct compose_service *service,
+                                              const struct compose_port *port)
+{
+    for (size_t i = 0; i < service->x.port_count && port->protocol == PORT_TCP; i++)
+        if (service->x.ports[i].target == port->target)
+            return &service->x.ports[i];
+    return NULL;
+}
+
 static void add_ports(struct wishes *wishes, const struct compose *compose,
                       const struct compose_service *service, bool *ret_routed)
 {
@@ -64,7 +74,9 @@ static void add_ports(struct wishes *wishes, const struct compose *compose,
                                                              : is_http                  ? "http"
                                                                                         : "tcp",
                                                      .service = service->name,
-                                                     .target = port->target});
+                                                     .target = port->target,
+                                                     .said = find_said(service, port),
+                                                     .compose = compose});
     }
 }
 

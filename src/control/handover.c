@@ -16,29 +16,25 @@
 
 static const char *const descriptors[] = {"lock", "network_lock", "api", "former", "guard"};
 
-/* Whatever this program starts before it takes them must not have them. */
-static void shield(const json_t *value)
+/* Of every descriptor that <handover> names: FD_CLOEXEC, or 0: the next program has it. */
+static void set_flags(const json_t *handover, int flags)
 {
     const json_t *item;
-    const char *key;
     size_t index;
 
-    json_array_foreach(json_object_get(value, "held"), index, item)
+    json_array_foreach(json_object_get(handover, "held"), index, item)
     {
         size_t n;
         const json_t *fd;
         json_array_foreach(json_object_get(item, "fds"), n, fd)
         {
-            (void)fcntl((int)json_integer_value(fd), F_SETFD, FD_CLOEXEC);
+            (void)fcntl((int)json_integer_value(fd), F_SETFD, flags);
         }
     }
-    json_object_foreach((json_t *)(uintptr_t)value, key, item)
-    {
-        bool is_fd = false;
-        for (size_t i = 0; i < ARRAY_LEN(descriptors); i++)
-            is_fd = is_fd || strcmp(descriptors[i], key) == 0;
-        if (is_fd && json_integer_value(item) > STDERR_FILENO)
-            (void)fcntl((int)json_integer_value(item), F_SETFD, FD_CLOEXEC);
+    for (size_t i = 0; i < ARRAY_LEN(descriptors); i++) {
+        const json_t *fd = json_object_get(handover, descriptors[i]);
+        if (json_integer_value(fd) > STDERR_FILENO)
+            (void)fcntl((int)json_integer_value(fd), F_SETFD, flags);
     }
 }
 
@@ -53,7 +49,7 @@ bool handover_read(int fd, json_t **ret, struct err *err)
         return err_prefix(err, "what the former program left");
     if (json_find_u64(handover, "format", 0) != HANDOVER_FORMAT)
         return err_set(err, ERR_INVALID, "the former program speaks of its state in another way");
-    shield(handover);
+    set_flags(handover, FD_CLOEXEC); /* what it starts before it takes them must not have them */
     *ret = TAKE(handover);
     return true;
 }
@@ -71,7 +67,7 @@ int handover_take_fd(json_t *handover, const char *key)
 
 json_t *handover_keep(int fd)
 {
-    return json_integer(fd < 0 ? -1 : fcntl(fd, F_DUPFD, STDERR_FILENO + 1));
+    return json_integer(fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
 }
 
 /* <fd> >= 0 is run instead of <program>. Returns when it cannot be. */
@@ -88,11 +84,13 @@ static void become(const char *program, int fd, const json_t *handover, struct e
         return;
     str_format(number, sizeof number, "%d", file);
     (void)fcntl(file, F_SETFD, 0);
+    set_flags(handover, 0);
     if (fd >= 0)
         (void)syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
     else
         (void)execve(program, argv, environ);
     err_sys(err, "cannot run '%s'", program);
+    set_flags(handover, FD_CLOEXEC);
 }
 
 static void end(int pid_fd)
@@ -151,7 +149,6 @@ static bool start_guard(json_t *handover, struct err *err)
         fd_close(TAKE_FD(guard_fd));
         guard(handover, from_new, pid_fd);
     }
-    (void)fcntl(guard_fd, F_SETFD, 0);
     (void)json_object_set_new(handover, "guard", json_integer(TAKE_FD(guard_fd)));
     return true;
 }

@@ -30,7 +30,8 @@ MUST_CHECK bool handover_read(int fd, json_t **ret, struct err *err);
 /* The descriptor under <key>, which is the caller's now and closed by the next exec; -1: none. It
  * is no longer in <handover>. */
 int handover_take_fd(json_t *handover, const char *key);
-/* A copy of <fd> that stays open, for "lock" and such. */
+/* A copy of <fd>, for "lock" and such. It is open in the next program, and in no other that is
+ * started meanwhile. */
 json_t *handover_keep(int fd);
 /* Starts the guard and becomes <program>. Returns when that failed: then this program must become
  * itself again by handover_return(). */

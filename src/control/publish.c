@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "control/daemon_priv.h"
+#include "control/edge_checks.h"
 #include "control/edge_rollout.h"
+#include "control/rollout.h"
 #include "deploy/rollout.h"
 
 enum { WEIGHED_TURNS = 100 };
@@ -36,6 +38,25 @@ static const char **keep(struct wish *wish, const struct addresses *addresses)
     return kept;
 }
 
+/* Were <instance> well, would it take traffic? While a rollout decides who does, the daemon is
+ * asked. */
+static bool waits_at_edge(const struct reconcile_view *view, size_t instance)
+{
+    struct plan_instance like = view->instances[instance];
+    const struct instance *real = view->real[instance];
+    bool is_alone = true;
+
+    if (real->state != INSTANCE_UNHEALTHY || real->paused || !edge_checks_has(real) ||
+        rollout_is_active(real->system))
+        return false;
+    for (size_t i = 0; i < view->instance_count; i++)
+        is_alone &= view->instances[i].service != like.service ||
+                    view->instances[i].state != INSTANCE_READY || view->instances[i].paused;
+    like.state = INSTANCE_READY;
+    return is_alone || plan_takes_traffic(&view->services[like.service], view->instances,
+                                          view->instance_count, &like);
+}
+
 static void mark_traffic(struct system *system)
 {
     AUTO(reconcile_view_done) struct reconcile_view view;
@@ -46,10 +67,12 @@ static void mark_traffic(struct system *system)
         instance->in_traffic =
             instance->takes_names && !instance->paused && instance->state == INSTANCE_READY;
     }
-    for (size_t i = 0; i < view.instance_count; i++)
+    for (size_t i = 0; i < view.instance_count; i++) {
         view.real[i]->in_traffic =
             plan_takes_traffic(&view.services[view.instances[i].service], view.instances,
                                view.instance_count, &view.instances[i]);
+        view.real[i]->waits_at_edge = waits_at_edge(&view, i);
+    }
 }
 
 static bool has_endpoint(const struct instance *instance)

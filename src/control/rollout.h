@@ -36,6 +36,7 @@ struct rollout_service {
     const char *forced;                /* why it is recreated whatever was asked for; NULL: not */
     uint32_t tolerated;                /* so many new instances may fail */
     bool pauses;                       /* a failure waits for a person */
+    bool monitored;                    /* one end of an instance within the time is a failure */
     bool has_gate;
     struct gate_terms gate;
 };

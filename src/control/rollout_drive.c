@@ -36,12 +36,33 @@ static bool has_stood(const struct rollout *rollout)
 
 /* ---- what the plan is told ---- */
 
+/* It is to go back, but that the old release is wanted could not be stored yet: the plan is still
+ * made for the new one. Nothing ends, and the old ones have the traffic. */
+static bool is_stuck(const struct rollout *rollout)
+{
+    return rollout->at.state == ROLLOUT_ABORTING && rollout->system->wanted != rollout->from;
+}
+
+static void direct_stuck(struct plan_service *row)
+{
+    row->traffic = PLAN_TRAFFIC_OLD;
+    row->directive = (struct plan_directive){.directed = true,
+                                             .old_keep = UINT32_MAX,
+                                             .keeps_ended = true,
+                                             .is_patient = true,
+                                             .tolerated = UINT32_MAX};
+}
+
 static void direct_replaced(const struct rollout *rollout, const struct rollout_service *service,
                             struct plan_service *row)
 {
     if (row->hold != PLAN_HOLD_NONE)
         return;
     row->old_hash = service->old->hash;
+    if (is_stuck(rollout)) {
+        direct_stuck(row);
+        return;
+    }
     rollout_direct(&service->track, &rollout->at, row);
     row->directive.tolerated = MAX(row->directive.tolerated, service->tolerated);
     if (has_stood(rollout)) /* it stays, so the old ones go in any case */
@@ -59,6 +80,10 @@ void rollout_direct_service(const struct system *system, struct plan_service *ro
         return;
     if (service->change == ROLLOUT_REPLACED) {
         direct_replaced(rollout, service, row);
+        return;
+    }
+    if (is_stuck(rollout) && service->change == ROLLOUT_REMOVED) {
+        direct_stuck(row);
         return;
     }
     if (rollout->at.state == ROLLOUT_ABORTING && service->change == ROLLOUT_REMOVED)
@@ -90,26 +115,60 @@ uint64_t rollout_bake_ms(const struct rollout *rollout, bool *ret_manual)
 
 /* ---- failures ---- */
 
+/* Instances of the new release that ended although nobody asked them to. */
+struct endings {
+    uint32_t times;
+    uint32_t lately; /* instances that did so since the state began */
+    struct instance *last;
+};
+
+static uint32_t ends_of(const struct instance *instance)
+{
+    return instance->restarts + (instance->state == INSTANCE_BACKOFF);
+}
+
+static bool has_ended_lately(const struct rollout *rollout, const struct instance *instance)
+{
+    return ends_of(instance) > 0 && (instance->state != INSTANCE_READY ||
+                                     instance->started_wall_ms >= rollout->since_wall_ms);
+}
+
+static struct endings endings_of(const struct rollout *rollout, const char *service)
+{
+    struct endings endings = {0};
+
+    LIST_FOR_EACH (node, &rollout->system->instances) {
+        struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        if (instance->is_job || instance->release->number != rollout->to_number ||
+            strcmp(instance->made_of->service->name, service) != 0)
+            continue;
+        endings.times += ends_of(instance);
+        endings.lately += has_ended_lately(rollout, instance);
+        endings.last = ends_of(instance) > 0 ? instance : endings.last;
+    }
+    return endings;
+}
+
+/* While `monitor` of the file lasts one end counts, later only a crash loop. */
+static bool is_crashing(const struct rollout *rollout, const struct rollout_service *service,
+                        const struct endings *endings)
+{
+    if (service->monitored && rollout->at.state == ROLLOUT_WATCHING)
+        return endings->lately > service->tolerated;
+    return service->tolerated == 0 && endings->times >= PLAN_FAILURES;
+}
+
 /* An instance of the new release that ends again and again, each time after a while. */
 static struct instance *find_crashing(const struct rollout *rollout, uint32_t *ret_times)
 {
     for (size_t i = 0; i < rollout->service_count; i++) {
         const struct rollout_service *service = &rollout->services[i];
-        struct instance *last = NULL;
-        uint32_t times = 0;
-        if (service->change != ROLLOUT_REPLACED || service->tolerated > 0)
+        if (service->change != ROLLOUT_REPLACED)
             continue;
-        LIST_FOR_EACH (node, &rollout->system->instances) {
-            struct instance *instance = CONTAINER_OF(node, struct instance, link);
-            if (instance->is_job || instance->release->number != rollout->to_number ||
-                strcmp(instance->made_of->service->name, service->name) != 0)
-                continue;
-            times += instance->restarts;
-            last = instance->restarts > 0 ? instance : last;
-        }
-        *ret_times = times;
-        if (times >= PLAN_FAILURES)
-            return last;
+        struct endings endings = endings_of(rollout, service->name);
+        *ret_times = endings.times;
+        if (endings.last != NULL && is_crashing(rollout, service, &endings))
+            return endings.last;
     }
     return NULL;
 }
@@ -157,8 +216,8 @@ static bool look_for_failure(struct rollout *rollout, const struct reconcile_vie
     instance = find_crashing(rollout, &times);
     if (instance == NULL)
         return false;
-    err_set(&err, ERR_UNHEALTHY, "%s: ended %u times since it was deployed, last with status %d",
-            instance->made_of->service->name, times, instance->exit_status);
+    err_set(&err, ERR_UNHEALTHY, "%s: ended %u time%s since it was deployed, last with status %d",
+            instance->made_of->service->name, times, times == 1 ? "" : "s", instance->exit_status);
     fail(rollout, &err, instance, instance->made_of->service->name);
     return true;
 }

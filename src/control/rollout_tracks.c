@@ -96,6 +96,7 @@ static struct rollout_terms terms_of(const struct rollout *rollout, struct rollo
         terms.bake_ms = update->delay_ms;
         terms.monitor_ms = update->monitor_ms;
         service->pauses = update->on_failure == FAILURE_PAUSE;
+        service->monitored = update->monitor_ms > 0;
         service->tolerated =
             update->on_failure == FAILURE_CONTINUE
                 ? UINT32_MAX

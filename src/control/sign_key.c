@@ -8,28 +8,36 @@
 #include "base/file.h"
 #include "control/sign_key.h"
 
+/* One digit again and again was not drawn. */
 static bool is_key(struct str text)
 {
-    for (size_t i = 0; i < text.len; i++)
+    bool is_drawn = false;
+
+    for (size_t i = 0; i < text.len; i++) {
         if (!((text.ptr[i] >= '0' && text.ptr[i] <= '9') ||
               (text.ptr[i] >= 'a' && text.ptr[i] <= 'f')))
             return false;
-    return text.len == SIGN_KEY_TEXT_BYTES - 1;
+        is_drawn = is_drawn || text.ptr[i] != text.ptr[0];
+    }
+    return is_drawn && text.len == SIGN_KEY_TEXT_BYTES - 1;
 }
 
 static bool make_key(const char *path, char *ret, struct err *err)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char bytes[SIGN_KEY_BYTES];
+    char text[SIGN_KEY_TEXT_BYTES] = "";
 
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
         return err_sys(err, "cannot draw a key");
     for (size_t i = 0; i < sizeof bytes; i++) {
-        ret[2 * i] = digits[bytes[i] >> 4];
-        ret[2 * i + 1] = digits[bytes[i] & 15];
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
     }
-    ret[SIGN_KEY_TEXT_BYTES - 1] = '\0';
-    return file_write(path, str_of(ret), 0600, err);
+    if (!file_write(path, str_of(text), 0600, err))
+        return false;
+    memcpy(ret, text, sizeof text);
+    return true;
 }
 
 bool sign_key_open(const char *state_dir, char *ret, struct err *err)

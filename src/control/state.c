@@ -187,21 +187,19 @@ bool state_each_hold(struct state *state, const char *system, state_hold_fn *fn,
                      struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool row;
+    bool whole;
 
     if (!db_prepare(state->db, "SELECT service,hold FROM holds WHERE system=?", &stmt, err))
         return false;
     db_stmt_bind_text(stmt, 1, system);
-    while (db_stmt_step(stmt, &row, err)) {
-        if (!row)
-            return true;
+    while (db_stmt_next(stmt, &whole, err)) {
         int64_t hold = db_stmt_int(stmt, 1);
         if (hold <= PLAN_HOLD_NONE || hold >= PLAN_HOLD_COUNT)
             return err_set(err, ERR_INVALID, "service '%s' is held in an unknown way",
                            db_stmt_text(stmt, 0));
         fn(arg, db_stmt_text(stmt, 0), (enum plan_hold)hold);
     }
-    return false;
+    return whole;
 }
 
 /* ---- volumes that are to be removed ---- */
@@ -233,17 +231,15 @@ bool state_each_doomed(struct state *state, const char *system, state_doomed_fn 
                        struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool row;
+    bool whole;
 
     if (!db_prepare(state->db, "SELECT service,volume FROM doomed WHERE system=?", &stmt, err))
         return false;
     db_stmt_bind_text(stmt, 1, system);
-    while (db_stmt_step(stmt, &row, err)) {
-        if (!row)
-            return true;
+    while (db_stmt_next(stmt, &whole, err)) {
         fn(arg, db_stmt_text(stmt, 0), db_stmt_text(stmt, 1));
     }
-    return false;
+    return whole;
 }
 
 /* ---- systems ---- */
@@ -251,14 +247,12 @@ bool state_each_doomed(struct state *state, const char *system, state_doomed_fn 
 bool state_each_system(struct state *state, state_system_fn *fn, void *arg, struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool row;
+    bool whole;
 
     if (!db_prepare(state->db, "SELECT name,directory,files,uid,wanted,current FROM systems", &stmt,
                     err))
         return false;
-    while (db_stmt_step(stmt, &row, err)) {
-        if (!row)
-            return true;
+    while (db_stmt_next(stmt, &whole, err)) {
         struct state_system system = {.name = db_stmt_text(stmt, 0),
                                       .directory = db_stmt_text(stmt, 1),
                                       .files = db_stmt_text(stmt, 2),
@@ -268,7 +262,7 @@ bool state_each_system(struct state *state, state_system_fn *fn, void *arg, stru
         if (!fn(arg, &system, err))
             return false;
     }
-    return false;
+    return whole;
 }
 
 bool state_number(struct state *state, const char *sql, const char *text, bool *ret_found,
@@ -356,7 +350,7 @@ bool state_each_instance(struct state *state, const char *system, state_instance
                          struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool row;
+    bool whole;
 
     if (!db_prepare(state->db,
                     "SELECT id,service,address,state,number,release,is_job,stopped,restarts,"
@@ -366,9 +360,7 @@ bool state_each_instance(struct state *state, const char *system, state_instance
                     &stmt, err))
         return false;
     db_stmt_bind_text(stmt, 1, system);
-    while (db_stmt_step(stmt, &row, err)) {
-        if (!row)
-            return true;
+    while (db_stmt_next(stmt, &whole, err)) {
         struct state_instance instance = {.id = db_stmt_text(stmt, 0),
                                           .service = db_stmt_text(stmt, 1),
                                           .address = db_stmt_text(stmt, 2),
@@ -391,7 +383,7 @@ bool state_each_instance(struct state *state, const char *system, state_instance
         if (!fn(arg, &instance, err))
             return false;
     }
-    return false;
+    return whole;
 }
 
 bool state_address(struct state *state, const char *owner, char *ret, struct err *err)

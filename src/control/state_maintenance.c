@@ -29,17 +29,15 @@ bool state_each_maintenance(struct state *state, state_maintenance_fn *fn, void 
                             struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool row;
+    bool whole;
 
     if (!db_prepare(state->db, "SELECT system,page,user,since_ms FROM maintenance", &stmt, err))
         return false;
-    while (db_stmt_step(stmt, &row, err)) {
-        if (!row)
-            return true;
+    while (db_stmt_next(stmt, &whole, err)) {
         struct state_maintenance maintenance = {.page = db_stmt_text(stmt, 1),
                                                 .user = db_stmt_text(stmt, 2),
                                                 .since_ms = db_stmt_int(stmt, 3)};
         fn(arg, db_stmt_text(stmt, 0), &maintenance);
     }
-    return false;
+    return whole;
 }

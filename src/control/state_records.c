@@ -121,7 +121,7 @@ bool state_each_release(struct state *state, const char *system, state_release_f
                         struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool row;
+    bool whole;
 
     if (!db_prepare(state->db,
                     "SELECT r.number,r.created_ms,r.note,r.services,f.uid,f.user,f.back_to,"
@@ -131,9 +131,7 @@ bool state_each_release(struct state *state, const char *system, state_release_f
                     &stmt, err))
         return false;
     db_stmt_bind_text(stmt, 1, system);
-    while (db_stmt_step(stmt, &row, err)) {
-        if (!row)
-            return true;
+    while (db_stmt_next(stmt, &whole, err)) {
         struct state_release release = {.number = (uint32_t)db_stmt_int(stmt, 0),
                                         .created_ms = db_stmt_int(stmt, 1),
                                         .note = text_or_empty(stmt, 2),
@@ -147,7 +145,7 @@ bool state_each_release(struct state *state, const char *system, state_release_f
                                         .state = text_or_empty(stmt, 10)};
         fn(arg, &release);
     }
-    return false;
+    return whole;
 }
 
 /* Runs <sql>, which deletes what belongs to a release. */
@@ -180,16 +178,14 @@ bool state_forget_releases(struct state *state, const char *system, struct err *
 bool state_each_services(struct state *state, state_services_fn *fn, void *arg, struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool row;
+    bool whole;
 
     if (!db_prepare(state->db, "SELECT note,services FROM releases", &stmt, err))
         return false;
-    while (db_stmt_step(stmt, &row, err)) {
-        if (!row)
-            return true;
+    while (db_stmt_next(stmt, &whole, err)) {
         fn(arg, text_or_empty(stmt, 0), db_stmt_blob(stmt, 1));
     }
-    return false;
+    return whole;
 }
 
 /* ---- history ---- */
@@ -230,7 +226,7 @@ bool state_each_action(struct state *state, const char *system, uint32_t limit, 
                        void *arg, struct err *err)
 {
     AUTO(db_stmt_free) struct db_stmt *stmt = NULL;
-    bool row;
+    bool whole;
 
     if (!db_prepare(state->db,
                     "SELECT id,system,action,services,uid,user,time_ms,took_ms,release,error FROM "
@@ -239,9 +235,7 @@ bool state_each_action(struct state *state, const char *system, uint32_t limit, 
         return false;
     db_stmt_bind_text(stmt, 1, system);
     db_stmt_bind_int(stmt, 2, limit);
-    while (db_stmt_step(stmt, &row, err)) {
-        if (!row)
-            return true;
+    while (db_stmt_next(stmt, &whole, err)) {
         struct state_action action = {.id = db_stmt_int(stmt, 0),
                                       .system = text_or_empty(stmt, 1),
                                       .action = text_or_empty(stmt, 2),
@@ -254,7 +248,7 @@ bool state_each_action(struct state *state, const char *system, uint32_t limit, 
                                       .error = db_stmt_text(stmt, 9)};
         fn(arg, &action);
     }
-    return false;
+    return whole;
 }
 
 /* ---- locks ---- */

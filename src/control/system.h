@@ -46,6 +46,9 @@ struct release {
     struct release_service *services; /* in the model's order */
 };
 
+/* Does anybody listen on the port that traffic goes to? Asked of those without a health check. */
+enum instance_port { INSTANCE_PORT_UNKNOWN, INSTANCE_PORT_CLOSED, INSTANCE_PORT_OPEN };
+
 struct instance {
     struct list link; /* in system.instances */
     struct system *system;
@@ -72,13 +75,15 @@ struct instance {
     int64_t started_wall_ms;
     uint64_t started_ns; /* when its process started, as far as this daemon knows */
     bool in_traffic;     /* as last published */
+    bool waits_at_edge;  /* unhealthy: takes traffic as soon as the edge finds it well again */
     bool at_edge;        /* the edge was told of it: it will say when nothing uses it */
     struct timer timer;  /* of the state: back-off, drain, grace */
     struct timer check_timer;
     uint64_t check_deadline_ns; /* WARMING: sick after this */
     uint32_t check_failures;    /* in a row */
     uint32_t check_successes;   /* in a row, while unhealthy */
-    uint32_t checks;        /* number of the check under way; a late answer to another is dropped */
+    uint32_t checks; /* number of the check under way; a late answer to another is dropped */
+    enum instance_port port;
     char check_detail[400]; /* what the last failing check said */
     char start_error[400];  /* why it could not be started the last time; empty: it was */
     char *log_path;

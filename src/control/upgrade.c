@@ -423,15 +423,6 @@ static void pack(struct upgrade *upgrade, json_t *ret)
                   "uid", (json_int_t)upgrade->caller.uid, "user", upgrade->caller.user));
 }
 
-/* The descriptor under <key> stays open through an exec. */
-static void keep_open(json_t *handover, const char *key)
-{
-    int fd = (int)json_integer_value(json_object_get(handover, key));
-
-    if (fd > STDERR_FILENO)
-        (void)fcntl(fd, F_SETFD, 0);
-}
-
 bool upgrade_is_leaving(const struct daemon *daemon)
 {
     return daemon->upgrade->state == UPGRADE_LEAVING || daemon->upgrade->state == UPGRADE_RETURNING;
@@ -451,12 +442,11 @@ bool upgrade_prepare_leave(struct daemon *daemon, const char *why)
         json_decref(upgrade->handover);
         upgrade->handover = json_object();
         (void)json_object_set_new(upgrade->handover, "former",
-                                  json_integer(open("/proc/self/exe", O_RDONLY)));
+                                  json_integer(open("/proc/self/exe", O_RDONLY | O_CLOEXEC)));
     } else if (upgrade->state != UPGRADE_RETURNING) {
         return false;
     }
     pack(upgrade, upgrade->handover);
-    keep_open(upgrade->handover, "former");
     return true;
 }
 

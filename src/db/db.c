@@ -265,6 +265,14 @@ bool db_stmt_step(struct db_stmt *stmt, bool *ret_row, struct err *err)
     return true;
 }
 
+bool db_stmt_next(struct db_stmt *stmt, bool *ret_whole, struct err *err)
+{
+    bool row = false;
+
+    *ret_whole = db_stmt_step(stmt, &row, err);
+    return *ret_whole && row;
+}
+
 bool db_stmt_run(struct db_stmt *stmt, struct err *err)
 {
     bool row;

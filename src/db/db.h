@@ -46,6 +46,9 @@ void db_stmt_bind_null(struct db_stmt *stmt, int number);
 
 /* <ret_row> says whether there is a row to read; false means the end. */
 MUST_CHECK bool db_stmt_step(struct db_stmt *stmt, bool *ret_row, struct err *err);
+/* For a loop over all rows: true while there is one to read. Then *ret_whole: there are no more;
+ * false: <err> says what went wrong. */
+bool db_stmt_next(struct db_stmt *stmt, bool *ret_whole, struct err *err);
 /* For a statement that gives no rows: one step, then ready for new values. */
 MUST_CHECK bool db_stmt_run(struct db_stmt *stmt, struct err *err);
 /* Ready to be run again; bound values are cleared. */

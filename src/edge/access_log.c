@@ -263,6 +263,10 @@ static char *put_result(char *at, const struct exchange *exchange)
     at = head_put_number(at, (uint64_t)exchange->status);
     at = HEAD_PUT(at, ",\"bytes\":");
     at = head_put_number(at, exchange->sent_bytes);
+    if (exchange->client->kind == LISTENER_TCP) {
+        at = HEAD_PUT(at, ",\"bytes_in\":");
+        at = head_put_number(at, exchange->request.bytes);
+    }
     at = HEAD_PUT(at, ",\"duration_ms\":");
     at = put_duration(at, clock_now_ns() - exchange->start_ns);
     at = HEAD_PUT(at, ",\"target\":\"");
@@ -294,7 +298,10 @@ static_assert((PATH_SHOWN_BYTES + 5 * TEXT_SHOWN_BYTES + REQUEST_ID_MAX_BYTES + 
 
 void access_log_add(struct worker *worker, const struct exchange *exchange)
 {
-    if (!worker->access_log.wanted || (exchange->rules != NULL && !rules_wants_log(exchange)))
+    bool is_tcp = exchange->client->kind == LISTENER_TCP;
+    bool is_ruled = is_tcp ? exchange->route->rules != NULL : exchange->rules != NULL;
+
+    if (!worker->access_log.wanted || (is_ruled && !rules_wants_log(exchange)))
         return;
     char *start = line_start(worker);
     if (start == NULL)

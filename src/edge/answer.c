@@ -157,6 +157,16 @@ void answer_error(struct exchange *exchange, int status)
     answer_error_with(exchange, status, (struct str){0}, page);
 }
 
+/* The client learns how much there is: it may have all of it (RFC 9110, 15.5.17). */
+void answer_no_such_range(struct exchange *exchange, uint64_t whole_bytes)
+{
+    char line[48];
+    struct str page = exchange->rules == NULL ? (struct str){0} : rules_page(exchange, 416);
+
+    str_format(line, sizeof line, "Content-Range: bytes */%lu\r\n", (unsigned long)whole_bytes);
+    answer_error_with(exchange, 416, str_of(line), page);
+}
+
 void answer_empty(struct exchange *exchange, int status, struct str lines)
 {
     char *at = answer_put_start(exchange, status, WITHOUT_CACHE, exchange->worker->head_bytes);

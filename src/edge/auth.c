@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/random.h>
 
+#include "base/mem.h"
 #include "edge/auth.h"
 #include "edge/exchange.h"
 #include "edge/head.h"
@@ -12,13 +13,13 @@
 #include "tls/hasher.h"
 
 /* The worker's until it is pushed and again once its letter came; between, a thread reads
- * <password> and <hash>, which are copies, and writes <right>. */
+ * <password> and <hash>, which are copies, and writes <verdict>. */
 struct auth_job {
     struct auth_job *next;
     struct worker *worker;
     struct exchange *exchange; /* the worker's; NULL: gone */
     bool known;                /* the name is one of the route's */
-    bool right;
+    enum auth_verdict verdict;
     char key[HASHER_TEXT_BYTES];
     char password[RULES_PASSWORD_BYTES + 1];
     char hash[RULES_HASH_BYTES + 1];
@@ -93,13 +94,14 @@ static const struct remembered *recall(struct worker *worker, const char *key)
 static void remember(struct worker *worker, const struct auth_job *job)
 {
     struct remembered *row = row_of(worker, job->key), *place = row;
-    uint64_t ms = job->right ? AUTH_GOOD_MS : AUTH_BAD_MS;
+    bool right = job->verdict == AUTH_RIGHT;
+    uint64_t ms = right ? AUTH_GOOD_MS : AUTH_BAD_MS;
 
     for (size_t i = 1; i < AUTH_MEMORY_WAYS; i++)
         if (row[i].until_ns < place->until_ns)
             place = &row[i];
     memcpy(place->key, job->key, HASHER_TEXT_BYTES);
-    place->right = job->right;
+    place->right = right;
     place->until_ns = loop_now_ns(worker->loop) + ms * NS_PER_MS;
 }
 
@@ -117,6 +119,7 @@ static struct {
 static void *check_passwords(void *arg)
 {
     (void)arg;
+    mem_reserve(AUTH_RESERVE_BYTES, NULL, NULL);
     for (;;) {
         (void)pthread_mutex_lock(&queue.lock);
         while (queue.first == NULL)
@@ -125,9 +128,13 @@ static void *check_passwords(void *arg)
         queue.first = job->next;
         queue.waiting--;
         (void)pthread_mutex_unlock(&queue.lock);
-        job->right = auth_check_password(job->password, job->hash) && job->known;
+        job->verdict = auth_check_password(job->password, job->hash);
+        if (job->verdict == AUTH_RIGHT && !job->known)
+            job->verdict = AUTH_WRONG;
         mailbox_send(&job->worker->inbox,
                      &(struct letter){.kind = LETTER_VERIFIED, .fd = -1, .job = job});
+        if (mem_is_short())
+            (void)mem_reserve_refill();
     }
     return NULL;
 }
@@ -183,6 +190,14 @@ static void refuse(struct exchange *exchange)
                       rules_page(exchange, 401));
 }
 
+static void refuse_unchecked(struct exchange *exchange)
+{
+    count_add(exchange->worker, COUNT_AUTH_QUEUE, 1);
+    if (exchange->head == NULL)
+        head_keep_texts(exchange);
+    answer_error_with(exchange, 503, STR("Retry-After: 1\r\n"), rules_page(exchange, 503));
+}
+
 static void refuse_wrong(struct exchange *exchange)
 {
     count_add(exchange->worker, COUNT_AUTH_FAILURES, 1);
@@ -200,9 +215,10 @@ void auth_verified(struct auth_job *job)
 {
     struct worker *worker = job->worker;
     struct exchange *exchange = job->exchange;
-    bool right = job->right;
+    enum auth_verdict verdict = job->verdict;
 
-    remember(worker, job);
+    if (verdict != AUTH_UNCHECKED)
+        remember(worker, job);
     job_free(job);
     worker->auth_waiting--;
     if (exchange == NULL) {
@@ -211,12 +227,15 @@ void auth_verified(struct auth_job *job)
     }
     exchange->rules->job = NULL;
     struct str head = str_of(exchange->rules->saved);
-    if (right) {
+    if (verdict == AUTH_RIGHT) {
         exchange_resume(exchange, head);
         return;
     }
     exchange_reread(exchange, head);
-    refuse_wrong(exchange);
+    if (verdict == AUTH_UNCHECKED)
+        refuse_unchecked(exchange);
+    else
+        refuse_wrong(exchange);
 }
 
 /* Copies the head: the worker reads other requests while this one waits. */
@@ -255,9 +274,7 @@ static bool begin(struct exchange *exchange, const char *key, const struct rules
     worker->auth_waiting--;
     exchange->rules->job = NULL;
     job_free(job);
-    count_add(worker, COUNT_AUTH_QUEUE, 1);
-    head_keep_texts(exchange);
-    answer_error_with(exchange, 503, STR("Retry-After: 1\r\n"), rules_page(exchange, 503));
+    refuse_unchecked(exchange);
     return false;
 }
 

@@ -26,6 +26,7 @@ enum {
     AUTH_MEMORY_WAYS = 4,
     AUTH_GOOD_MS = 300000,
     AUTH_BAD_MS = 10000,
+    AUTH_RESERVE_BYTES = 1024 * 1024, /* of each thread, of address space */
 };
 
 /* Its exchange does not wait any more. Takes NULL. */
@@ -35,9 +36,15 @@ void auth_verified(struct auth_job *job);
 /* Takes NULL. */
 void auth_memory_free(struct auth_memory *memory);
 
+enum auth_verdict {
+    AUTH_WRONG,
+    AUTH_RIGHT,
+    AUTH_UNCHECKED, /* there was not the memory that it takes */
+};
+
 /* Is <password> the one that <hash> was made of? Slow, for any thread; crypt(5), and the MD5 of
  * Apache's htpasswd. */
-bool auth_check_password(const char *password, const char *hash);
+enum auth_verdict auth_check_password(const char *password, const char *hash);
 /* "user:password" behind "Basic "; decodes base64 in place of <ret>, which has <room>. False: it is
  * none. */
 bool auth_read_credentials(struct str value, char *ret, size_t room, struct str *ret_user,

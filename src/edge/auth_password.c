@@ -5,8 +5,10 @@
 #include "base/base.h"
 
 #include <crypt.h>
+#include <errno.h>
 #include <openssl/evp.h>
 
+#include "base/mem.h"
 #include "edge/auth.h"
 
 enum { MD5_BYTES = 16, APR1_ROUNDS = 1000, APR1_SALT_BYTES = 8, APR1_TEXT_BYTES = 22 };
@@ -26,6 +28,12 @@ static bool is_same(const char *a, const char *b)
 
 /* ---- "$apr1$": what `htpasswd` makes unless it is told otherwise ---- */
 
+static void md5_begin(EVP_MD_CTX *md5)
+{
+    while (EVP_DigestInit_ex(md5, EVP_md5(), NULL) != 1)
+        mem_make_room();
+}
+
 static void md5_add(EVP_MD_CTX *md5, const void *bytes, size_t len)
 {
     bool added = EVP_DigestUpdate(md5, bytes, len) == 1;
@@ -37,7 +45,7 @@ static void apr1_stretch(EVP_MD_CTX *md5, struct str password, struct str salt,
                          unsigned char sum[MD5_BYTES])
 {
     for (int round = 0; round < APR1_ROUNDS; round++) {
-        (void)EVP_DigestInit_ex(md5, EVP_md5(), NULL);
+        md5_begin(md5);
         if (round % 2 != 0)
             md5_add(md5, password.ptr, password.len);
         else
@@ -57,12 +65,12 @@ static void apr1_stretch(EVP_MD_CTX *md5, struct str password, struct str salt,
 static void apr1_sum(EVP_MD_CTX *md5, struct str password, struct str salt,
                      unsigned char sum[MD5_BYTES])
 {
-    (void)EVP_DigestInit_ex(md5, EVP_md5(), NULL);
+    md5_begin(md5);
     md5_add(md5, password.ptr, password.len);
     md5_add(md5, salt.ptr, salt.len);
     md5_add(md5, password.ptr, password.len);
     (void)EVP_DigestFinal_ex(md5, sum, NULL);
-    (void)EVP_DigestInit_ex(md5, EVP_md5(), NULL);
+    md5_begin(md5);
     md5_add(md5, password.ptr, password.len);
     md5_add(md5, "$apr1$", 6);
     md5_add(md5, salt.ptr, salt.len);
@@ -91,26 +99,26 @@ static void apr1_format(const unsigned char sum[MD5_BYTES], char ret[APR1_TEXT_B
     *at = '\0';
 }
 
-static bool check_apr1(const char *password, struct str rest)
+static enum auth_verdict check_apr1(const char *password, struct str rest)
 {
     struct str salt = str_sub(rest, 0, str_find(rest, '$'));
     unsigned char sum[MD5_BYTES];
     char text[APR1_TEXT_BYTES + 1];
-    EVP_MD_CTX *md5 = EVP_MD_CTX_new();
 
-    if (salt.len == rest.len || salt.len > APR1_SALT_BYTES || md5 == NULL) {
-        EVP_MD_CTX_free(md5);
-        return false;
-    }
+    if (salt.len == rest.len || salt.len > APR1_SALT_BYTES)
+        return AUTH_WRONG;
+    EVP_MD_CTX *md5 = EVP_MD_CTX_new();
+    if (md5 == NULL)
+        return AUTH_UNCHECKED;
     apr1_sum(md5, str_of(password), salt, sum);
     EVP_MD_CTX_free(md5);
     apr1_format(sum, text);
-    return is_same(text, rest.ptr + salt.len + 1);
+    return is_same(text, rest.ptr + salt.len + 1) ? AUTH_RIGHT : AUTH_WRONG;
 }
 
 /* ---- all of them ---- */
 
-bool auth_check_password(const char *password, const char *hash)
+enum auth_verdict auth_check_password(const char *password, const char *hash)
 {
     static const struct str apr1 = {"$apr1$", 6};
 
@@ -118,11 +126,13 @@ bool auth_check_password(const char *password, const char *hash)
         return check_apr1(password, str_sub(str_of(hash), apr1.len, SIZE_MAX));
     struct crypt_data *data = NEW(struct crypt_data);
     /* crypt_r() would be taken over by AddressSanitizer, and the library left out */
+    errno = 0;
     const char *made = crypt_rn(password, hash, data, (int)sizeof *data);
+    bool checked = made != NULL || errno != ENOMEM;
     bool right = made != NULL && made[0] != '*' && is_same(made, hash);
     explicit_bzero(data, sizeof *data);
     free(data);
-    return right;
+    return !checked ? AUTH_UNCHECKED : right ? AUTH_RIGHT : AUTH_WRONG;
 }
 
 /* ---- the header ---- */

@@ -46,6 +46,12 @@ static bool has_failed(const struct target *target, const struct pick *pick, uin
     return target == pick->avoid || target->ejected_until_ns > now_ns || target->on_trial;
 }
 
+/* Gets nothing, whatever the others are like: one that is leaving, or says that it cannot. */
+static bool is_out(const struct target *target, const struct pick *pick)
+{
+    return target->sick || (target->draining && !pick->takes_draining);
+}
+
 /* ---- without policies: the least busy ---- */
 
 static struct target *pick_plain(struct view *view, const struct table_upstream *from,
@@ -58,7 +64,7 @@ static struct target *pick_plain(struct view *view, const struct table_upstream 
     for (uint32_t i = 0; i < from->target_count; i++) {
         uint32_t at = from->first_target + (view->next + i) % from->target_count;
         struct target *target = view->targets[at];
-        if (target->draining && !pick->takes_draining)
+        if (is_out(target, pick))
             continue;
         if (has_failed(target, pick, now_ns)) {
             if (fallback == NULL || fallback == pick->avoid ||
@@ -120,7 +126,7 @@ static enum rank rank_of(const struct choice *choice, uint32_t at)
     const struct pick *pick = choice->pick;
     uint32_t release = choice->view->table->targets[at].release;
 
-    if (target->draining && !pick->takes_draining)
+    if (is_out(target, pick))
         return RANK_NONE;
     if (is_full(choice, at))
         return RANK_FULL;

@@ -16,20 +16,28 @@ static bool is_name(const struct http_header *header, struct str name)
     return header->name.len == name.len && str_eq_nocase(header->name, name);
 }
 
-/* What some services take for the address or the method: an answer to it must not become the
- * answer to everybody. */
+/* What some services take for the address, the scheme or the method: an answer to it must not
+ * become the answer to everybody. Services that read headers as CGI variables see '_' and '-'
+ * alike. */
 static bool is_hidden_address(const struct http_header *header)
 {
     static const struct str names[] = {
-        {"X-Original-URL", 14},  {"X-Rewrite-URL", 13},      {"X-HTTP-Method-Override", 22},
-        {"X-HTTP-Method", 13},   {"X-Method-Override", 17},  {"X-Host", 6},
-        {"X-Original-Host", 15}, {"X-Forwarded-Scheme", 18}, {"X-Forwarded-Ssl", 15},
-        {"X-Forwarded-Uri", 15}, {"X-Forwarded-Path", 16}};
+        {"X-Original-URL", 14},       {"X-Rewrite-URL", 13},      {"X-HTTP-Method-Override", 22},
+        {"X-HTTP-Method", 13},        {"X-Method-Override", 17},  {"X-Host", 6},
+        {"X-Original-Host", 15},      {"X-Forwarded-Scheme", 18}, {"X-Forwarded-Ssl", 15},
+        {"X-Forwarded-Uri", 15},      {"X-Forwarded-Path", 16},   {"X-HTTP-Host-Override", 20},
+        {"X-Forwarded-Protocol", 20}, {"X-Url-Scheme", 12},       {"Front-End-Https", 15}};
+    char dashed[24];
+    struct str name = header->name;
 
-    if (header->name.ptr[0] != 'X' && header->name.ptr[0] != 'x')
+    if ((name.ptr[0] | 0x20) != 'x' && (name.ptr[0] | 0x20) != 'f')
         return false;
+    if (name.len > sizeof dashed)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        dashed[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (is_name(header, names[i]))
+        if (str_eq_nocase(str_from(dashed, name.len), names[i]))
             return true;
     return false;
 }

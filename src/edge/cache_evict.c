@@ -11,6 +11,7 @@
  */
 #include "base/base.h"
 
+#include "base/mem.h"
 #include "edge/cache_priv.h"
 
 enum {
@@ -38,6 +39,8 @@ static bool is_ghost(const struct cache *cache, uint64_t hash)
 
 static void remember(struct cache *cache, uint64_t hash)
 {
+    if (cache->ghosts == NULL && mem_is_short())
+        return;
     if (cache->ghosts == NULL)
         cache->ghosts = mem_new(CACHE_GHOSTS * sizeof *cache->ghosts);
     cache->ghosts[hash % CACHE_GHOSTS] =
@@ -142,7 +145,7 @@ static bool evict_some(struct cache *cache)
     return count > 0;
 }
 
-bool cache_reserve(struct cache *cache, uint64_t bytes)
+static bool reserve(struct cache *cache, uint64_t bytes)
 {
     uint64_t used = __atomic_add_fetch(&cache->used_bytes, bytes, __ATOMIC_RELAXED);
 
@@ -154,6 +157,20 @@ bool cache_reserve(struct cache *cache, uint64_t bytes)
         used = cache_load(&cache->used_bytes);
     }
     return true;
+}
+
+bool cache_reserve(struct cache *cache, uint64_t bytes)
+{
+    return !mem_is_short() && reserve(cache, bytes);
+}
+
+void cache_give_way(struct cache *cache)
+{
+    uint64_t used = cache_load(&cache->used_bytes), limit = cache_load(&cache->limit_bytes);
+    uint64_t wanted = limit - MIN(used / 2, limit);
+
+    if (used > 0 && reserve(cache, wanted))
+        cache_release(cache, wanted);
 }
 
 void cache_release(struct cache *cache, uint64_t bytes)

@@ -88,7 +88,8 @@ static inline void cache_count(uint64_t *number, uint64_t n)
     (void)__atomic_add_fetch(number, n, __ATOMIC_RELAXED);
 }
 
-/* cache_evict.c. Makes room for <bytes> and counts them as used; false: there is none. */
+/* cache_evict.c. Makes room for <bytes> and counts them as used; false: there is none, or memory is
+ * short. */
 MUST_CHECK bool cache_reserve(struct cache *cache, uint64_t bytes);
 void cache_release(struct cache *cache, uint64_t bytes);
 /* With the queue lock: <entry> comes into its first queue, or leaves the one it is in. */

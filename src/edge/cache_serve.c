@@ -308,7 +308,7 @@ static void send_answer(struct exchange *exchange, const struct cache_entry *ent
     body_init(&exchange->response, &worker->head, false);
     exchange->response.done = true;
     exchange->status = part->status;
-    exchange->keep_alive = exchange->keep_alive && !worker->stopping && exchange->request.done;
+    exchange->keep_alive = exchange->keep_alive && !worker->closing && exchange->request.done;
     exchange->file_from = part->from;
     exchange->file_left = bodiless ? 0 : part->len;
     if (send_first(exchange, write_head(exchange, entry, part, status)))
@@ -324,7 +324,7 @@ void cache_serve(struct exchange *exchange, struct cache_entry *entry,
         head_keep_texts(exchange);
     exchange->hit = entry;
     if (part.status == 416)
-        answer_error(exchange, 416);
+        answer_no_such_range(exchange, entry->body->bytes);
     else
         send_answer(exchange, entry, &part, status);
 }

@@ -107,6 +107,8 @@ void cache_free(struct cache *cache);
 void cache_attach(struct cache *cache, unsigned index, struct mailbox *inbox);
 /* 0: nothing is stored, and what is there goes. */
 void cache_set_limit(struct cache *cache, uint64_t bytes);
+/* Memory is short: half of what is there goes, down to a quarter of the limit. */
+void cache_give_way(struct cache *cache);
 
 struct cache_totals {
     uint64_t entries;

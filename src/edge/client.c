@@ -77,6 +77,27 @@ void client_close_if_idle(struct client *client)
         client_close(client);
 }
 
+/* How long it has been in a state with the limit EDGE_HEAD_MS. */
+static uint64_t waited_ms(const struct client *client)
+{
+    uint64_t now_ns = loop_now_ns(client->conn.worker->loop);
+    uint64_t left_ns = client->conn.deadline_ns - MIN(client->conn.deadline_ns, now_ns);
+
+    static_assert((int)EDGE_HEAD_MS == (int)EDGE_HANDSHAKE_MS, "one limit");
+    return EDGE_HEAD_MS - MIN(left_ns / NS_PER_MS, (uint64_t)EDGE_HEAD_MS);
+}
+
+void client_shed(struct client *client)
+{
+    bool is_between = client->begun && client->conn.state == &client_idle;
+
+    if (client->is_http2)
+        h2_drain(client);
+    else if (client->exchange == NULL && !client_is_finishing(client) && client->conn.out == NULL &&
+             (is_between || waited_ms(client) >= EDGE_SHED_MS))
+        client_close(client);
+}
+
 void client_announce_end(struct client *client)
 {
     if (client->is_http2)
@@ -274,11 +295,18 @@ static void busy_timeout(struct conn *conn)
     exchange_client_timeout(client_of(conn)->exchange);
 }
 
+static void handshake_timeout(struct conn *conn)
+{
+    count_add(conn->worker, COUNT_TIMEOUTS, 1);
+    count_add(conn->worker, COUNT_HANDSHAKE_FAILURES, 1);
+    close_conn(conn);
+}
+
 static const struct conn_state client_handshake = {
     .name = "handshake",
     .on_readable = handshake,
     .on_writable = handshake,
-    .on_timeout = close_conn,
+    .on_timeout = handshake_timeout,
     .on_error = close_conn,
 };
 
@@ -361,6 +389,10 @@ static void start_kind(struct client *client, const struct table_listener *confi
         return;
     case LISTENER_HTTPS:
         conn->tls = tls_stream_new(conn->worker->view->table->tls, &conn->io);
+        if (conn->tls == NULL) {
+            client_abort(client);
+            return;
+        }
         conn_set_state(conn, &client_handshake);
         conn_set_timeout(conn, EDGE_HANDSHAKE_MS);
         return;

@@ -58,3 +58,6 @@ void client_close(struct client *client);
 void client_abort(struct client *client);
 /* For a stop: waits for nothing that has not begun. */
 void client_close_if_idle(struct client *client);
+/* While memory is short: closes one that waits for its next request, and one that has been about to
+ * make its first for EDGE_SHED_MS. */
+void client_shed(struct client *client);

@@ -5,6 +5,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/mem.h"
 #include "edge/coder.h"
 
 enum {
@@ -24,14 +25,35 @@ struct coder {
     ZSTD_CCtx *zstd;
 };
 
+/* An encoder of Brotli writes to what it did not get. */
+static void *brotli_new(void *user, size_t size)
+{
+    (void)user;
+    return mem_grow(NULL, size);
+}
+
+static void *gzip_new(void *user, unsigned count, unsigned size)
+{
+    (void)user;
+    return mem_try(NULL, (size_t)count * size);
+}
+
+static void library_free(void *user, void *ptr)
+{
+    (void)user;
+    free(ptr);
+}
+
 static bool start(struct coder *coder)
 {
     switch (coder->coding) {
     case HTTP_CODING_GZIP:
+        coder->gzip.zalloc = gzip_new;
+        coder->gzip.zfree = library_free;
         return deflateInit2(&coder->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS,
                             GZIP_MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK;
     case HTTP_CODING_BR:
-        coder->brotli = BrotliEncoderCreateInstance(NULL, NULL, NULL);
+        coder->brotli = BrotliEncoderCreateInstance(brotli_new, library_free, NULL);
         return coder->brotli != NULL &&
                BrotliEncoderSetParameter(coder->brotli, BROTLI_PARAM_QUALITY, BROTLI_QUALITY) &&
                BrotliEncoderSetParameter(coder->brotli, BROTLI_PARAM_LGWIN, BROTLI_WINDOW_BITS);

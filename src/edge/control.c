@@ -10,8 +10,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "edge/cache_store.h"
+#include "edge/check.h"
 #include "edge/control.h"
 #include "edge/crash.h"
+#include "edge/probe.h"
 #include "edge/share.h"
 #include "json/json.h"
 
@@ -157,6 +159,7 @@ static void take_table(struct edge *edge, const json_t *root, struct channel_mes
     }
     drain_plan(edge, table);
     share_plan(table, edge->table);
+    check_plan(edge, table);
     cache_set_limit(edge->cache, table->cache_bytes);
     for (unsigned i = 0; i < edge->worker_count; i++)
         mailbox_send(&edge->workers[i]->inbox,
@@ -263,7 +266,7 @@ static void take_control(struct edge *edge, const json_t *root, struct channel_m
 static void take_probe(struct edge *edge, const json_t *root, struct channel_message *message)
 {
     (void)message;
-    probe_start(edge, root);
+    probe_take_message(edge, root);
 }
 
 static void take_crash_page(struct edge *edge, const json_t *root, struct channel_message *message)
@@ -431,5 +434,6 @@ void control_done(struct edge *edge)
         close_listener(edge, 0);
     VEC_DONE(&edge->listeners);
     drain_done(edge);
+    check_done(edge);
     table_unref(edge->table);
 }

@@ -12,8 +12,8 @@
  *     {"type":"control"} + a listening SOCK_SEQPACKET unix socket, where the next daemon connects
  *     {"type":"crash_page"} + memory file of a page, see crash.h
  *     {"type":"probe","probe":N,"address":"10.0.0.1:80","path":"/health"|null,"host":"...",
- *         "timeout_ms":1000,"send_proxy":0|1|2}   GET that must answer 2xx or 3xx; without path: a
- * connection
+ *         "timeout_ms":1000,"send_proxy":0|1|2,"status":[200,399]}   GET that must answer so;
+ *         without path: a connection
  *     {"type":"stats"}
  *     {"type":"cache","id":N,"system":"eshop","purge":"all"|"path"|"prefix"|"tag","text":"..."}
  *         without "purge" nothing goes
@@ -33,6 +33,8 @@
  *     {"event":"refused","generation":G,"error":"..."}   the former table stays
  *     {"event":"listener_failed","id":N,"error":"..."}
  *     {"event":"probe","probe":N,"ok":true,"status":200,"detail":"..."}
+ *     {"event":"health","target":"ID","ok":false,"sick":true,"status":500,"detail":"..."} check.h:
+ *         each failure, each answer of a target that is out, and what the table does not know
  *     {"event":"idle","target":"ID"}   draining or gone, and no request or tunnel is left
  *     {"event":"cache","id":N,"purged":N,"system_entries":N,"system_bytes":N,...} and all of stats
  *     {"event":"stats","generation":G,"requests":N,...}  totals of all workers since the start
@@ -43,6 +45,7 @@
 #include <jansson.h>
 
 #include "base/base.h"
+#include "base/list.h"
 #include "base/vec.h"
 #include "edge/access_log.h"
 #include "edge/edge.h"
@@ -51,9 +54,10 @@
 #include "edge/worker.h"
 #include "io/channel.h"
 #include "io/loop.h"
+#include "io/reserve.h"
 #include "io/signals.h"
 
-enum { PROBES_MAX = 256, EDGE_RETIRE_MAX_MS = 24 * 3600 * 1000 };
+enum { EDGE_RETIRE_MAX_MS = 24 * 3600 * 1000 };
 
 /* Sockets of a listener: copies, the workers have their own. */
 struct edge_listener {
@@ -72,7 +76,8 @@ struct edge_drain {
 struct edge {
     struct loop *loop;
     struct signals *signals;
-    int channel_fd; /* -1: no daemon */
+    struct reserve reserve; /* the main thread's */
+    int channel_fd;         /* -1: no daemon */
     struct watch channel_watch;
     int control_fd; /* -1: none was given */
     struct watch control_watch;
@@ -86,9 +91,10 @@ struct edge {
     struct meter_region meters;
     VEC(struct edge_listener) listeners;
     VEC(struct edge_drain) drains;
-    unsigned probe_count;
-    uint64_t stopped; /* bit for each worker that has ended */
-    int crash_fd;     /* crash.h, for the next daemon; -1: none */
+    unsigned probe_count; /* under way */
+    struct list checks;   /* check.c */
+    uint64_t stopped;     /* bit for each worker that has ended */
+    int crash_fd;         /* crash.h, for the next daemon; -1: none */
     bool stopping;
     bool retired; /* another edge accepts */
     struct channel_message message;
@@ -108,9 +114,6 @@ void drain_report(struct edge *edge, const struct letter *letter);
 /* <worker> has ended: it uses nothing. */
 void drain_forget_worker(struct edge *edge, unsigned worker);
 void drain_done(struct edge *edge);
-
-/* probe.c: answers with an event. */
-void probe_start(struct edge *edge, const json_t *message);
 
 /* cache_purge.c */
 void cache_take_message(struct edge *edge, const json_t *root, struct channel_message *message);

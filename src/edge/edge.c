@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "edge/cache_store.h"
 #include "edge/control.h"
 #include "edge/crash.h"
@@ -18,6 +19,19 @@ static void on_signal(void *arg, int signo)
 {
     (void)signo;
     control_stop(arg);
+}
+
+/* Nothing can be let go of here: a table or an event may come at any time. */
+static void on_shortage(struct reserve *reserve, enum reserve_event event)
+{
+    (void)reserve;
+    if (event == RESERVE_SHORT)
+        log_warn("edge", "memory is short");
+}
+
+static void *json_new(size_t size)
+{
+    return mem_grow(NULL, size);
 }
 
 static bool start_workers(struct edge *edge, unsigned count, struct err *err)
@@ -47,12 +61,15 @@ static bool start(struct edge *edge, const struct edge_options *options, struct 
     if (options->workers == 0 || options->workers > EDGE_MAX_WORKERS)
         return err_set(err, ERR_INVALID, "%u workers, expected 1 to %d", options->workers,
                        EDGE_MAX_WORKERS);
+    listener_reserve_descriptors();
     if (!meter_region_open(&edge->meters, options->workers, err) || !confine(options, err))
         return false;
     crash_watch();
     edge->loop = loop_new(NULL, err);
     if (edge->loop == NULL)
         return false;
+    reserve_start(&edge->reserve, edge->loop, EDGE_RESERVE_BYTES, on_shortage);
+    json_set_alloc_funcs(json_new, free);
     edge->signals = signals_open(edge->loop, signals, on_signal, edge, err);
     return edge->signals != NULL &&
            mailbox_open(&edge->inbox, edge->loop, control_on_letter, err) &&
@@ -67,6 +84,7 @@ int edge_main(const struct edge_options *options)
     edge->channel_fd = options->channel_fd;
     edge->control_fd = -1;
     edge->crash_fd = -1;
+    list_init(&edge->checks);
     edge->cache = cache_new();
     edge->meters.fd = -1;
     if (!start(edge, options, &err)) {
@@ -82,6 +100,7 @@ int edge_main(const struct edge_options *options)
     cache_free(edge->cache);
     mailbox_close(&edge->inbox, edge->loop);
     signals_close(edge->signals);
+    reserve_stop(&edge->reserve);
     loop_free(edge->loop);
     free(edge);
     return 0;

@@ -49,7 +49,9 @@ static void exchange_free(struct exchange *exchange)
     struct worker *worker = exchange->worker;
 
     assert(exchange->server == NULL && exchange->target == NULL);
-    if (exchange->client->kind != LISTENER_TCP && !exchange->ops->is_background) {
+    if (exchange->client->kind == LISTENER_TCP) {
+        access_log_add(worker, exchange);
+    } else if (!exchange->ops->is_background) {
         static const enum counter classes[] = {COUNT_5XX, COUNT_1XX, COUNT_2XX,
                                                COUNT_3XX, COUNT_4XX, COUNT_5XX};
         count_add(worker, classes[MIN(exchange->status / 100, 5)], 1);
@@ -104,7 +106,7 @@ static void take_request(struct exchange *exchange, const struct http1_head *hea
 {
     exchange->method = head->method;
     exchange->minor_version = exchange->ops->is_http2 ? 2 : (uint8_t)head->minor_version;
-    exchange->keep_alive = head->keep_alive && !exchange->worker->stopping;
+    exchange->keep_alive = head->keep_alive && !exchange->worker->closing;
     exchange->wants_json = wants_json(head);
     body_init(&exchange->request, head, head->framing == HTTP_CHUNKED);
     if (exchange->ops->is_http2 && head->framing == HTTP_CHUNKED)
@@ -241,6 +243,15 @@ static void start_routed(struct exchange *exchange, struct str host, struct str 
         return;
     }
     exchange->route = route_find(table, exchange->client->listener_id, host, path, &host_known);
+    static_assert((int)WORKER_JOINED_BYTES >= 2 * (int)EDGE_HEAD_BYTES, "both forms fit");
+    if (exchange->route != NULL &&
+        !route_is_certain(table, exchange->client->listener_id, host, path, exchange->route,
+                          exchange->worker->joined)) {
+        exchange->route = NULL;
+        head_keep_texts(exchange);
+        answer_error(exchange, 400);
+        return;
+    }
     crash_route = exchange->route;
     if (exchange->route != NULL) {
         start_route(exchange, path);
@@ -310,8 +321,13 @@ void exchange_start_tcp(struct client *client, const struct table_listener *conf
 {
     struct exchange *exchange = exchange_new(client, &client->conn, &client_http1);
 
+    exchange->route = config->route;
     exchange->upstream = config->upstream;
     exchange->is_tunnel = true;
+    exchange->method_text = STR("TCP"); /* of its line in the log */
+    crash_route = exchange->route;
+    if (config->route->limits != NULL && !limits_admit_tcp(exchange))
+        return;
     balance_begin(exchange);
     proxy_start(exchange);
 }
@@ -352,6 +368,8 @@ void exchange_fail(struct exchange *exchange, int status)
     if (exchange->target != NULL)
         proxy_release(exchange, false);
     if (exchange->status != 0 || exchange->is_tunnel) {
+        if (exchange->status == 0)
+            exchange->status = status;
         exchange_drop(exchange);
         return;
     }

@@ -54,7 +54,7 @@ struct exchange {
     struct conn *side;            /* the client's connection, or its stream */
     const struct client_ops *ops; /* of the client's protocol */
     struct view *view;
-    const struct route *route; /* NULL: none was found; TCP */
+    const struct route *route; /* NULL: none was found */
     struct view *later;        /* whose targets serve it, newer than <view>; NULL: view's */
     uint32_t upstream;         /* of exchange_targets() */
     uint32_t release;          /* of the target that was asked last; 0: unknown */
@@ -95,7 +95,7 @@ struct exchange {
     struct static_entry *file;  /* being sent; NULL: none */
     struct static_parts *parts; /* NULL: one range, or the file */
     enum http_method method;
-    int status;      /* of the answer; 0: none yet */
+    int status;      /* of the answer, or how a connection of TCP ended; 0: none yet */
     int wait_status; /* for the answer when it waited in vain */
     uint8_t attempts;
     uint8_t minor_version;  /* of the client: HTTP/1.0, HTTP/1.1 or (2) HTTP/2 */
@@ -223,6 +223,8 @@ void answer_error(struct exchange *exchange, int status);
  * the table) unless it is empty. */
 enum { ANSWER_LINES_BYTES = 4096 };
 void answer_error_with(struct exchange *exchange, int status, struct str lines, struct str page);
+/* 416: nothing of what was asked for lies in these <whole_bytes>. */
+void answer_no_such_range(struct exchange *exchange, uint64_t whole_bytes);
 /* Without a body. */
 void answer_empty(struct exchange *exchange, int status, struct str lines);
 void answer_redirect(struct exchange *exchange, int status, struct str location);

@@ -17,8 +17,7 @@ static enum meter_count class_of(int status)
 static void count_into(struct meter *meter, const struct exchange *exchange, uint64_t now_ns)
 {
     meter_add(meter, METER_REQUESTS, 1);
-    if (exchange->client->kind != LISTENER_TCP)
-        meter_add(meter, class_of(exchange->status), 1);
+    meter_add(meter, class_of(exchange->status), 1);
     if (exchange->request.bytes > 0)
         meter_add(meter, METER_BYTES_IN, exchange->request.bytes);
     meter_add(meter, METER_BYTES_OUT, exchange->sent_bytes);
@@ -28,7 +27,7 @@ static void count_into(struct meter *meter, const struct exchange *exchange, uin
             1);
     if (exchange->is_tunnel)
         meter_add(meter, METER_TUNNELS, 1);
-    else
+    if (!exchange->is_tunnel || exchange->client->kind == LISTENER_TCP)
         meter_add_to(&meter->whole[meter_bucket((now_ns - exchange->start_ns) / 1000)], 1);
 }
 

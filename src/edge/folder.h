@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A folder that is handed to the edge: a read-only mount of its own, attached nowhere. Whoever holds
- * it can look below it and nowhere else: there is no way up out of it (".." at its top stays there),
- * nothing in it can be written, and nothing of it executed. open_tree(2), mount_setattr(2).
+ * A folder that is handed to the edge: a read-only mount of its own, attached nowhere. Whoever
+ * holds it can look below it and nowhere else: there is no way up out of it (".." at its top stays
+ * there), nothing in it can be written, and nothing of it executed. open_tree(2), mount_setattr(2).
  */
 #pragma once
 

@@ -20,6 +20,7 @@
 #include "edge/conn.h"
 #include "edge/h2_guard.h"
 #include "edge/h2_head.h"
+#include "edge/h2_priority.h"
 
 struct client_ops;
 struct exchange;
@@ -51,6 +52,10 @@ struct h2 {
     bool running;              /* h2_flush() will be called by who is on the stack */
     bool refusing;             /* the last GOAWAY was sent: no new streams */
     bool broken;               /* a write failed */
+    bool yielding;             /* some stream yields */
+    int32_t early_id;          /* 0, or the stream that is not open yet and has this priority */
+    uint8_t early_urgency;
+    bool early_incremental;
 };
 
 struct h2_stream {
@@ -70,6 +75,11 @@ struct h2_stream {
     bool local_ended;
     bool passes_reset; /* its reset is the target's, not for what the client did */
     bool lingers;      /* all was sent, and the client may end its body */
+    bool yields;       /* as <deferred>, until those that are more urgent had their turn */
+    uint8_t urgency;   /* as the client said, and the next */
+    bool incremental;
+    uint8_t rank; /* the urgency that counts */
+    bool ranked;  /* by the service's answer */
     uint32_t dropped_bytes;
     bool deferred; /* the library waits for nghttp2_session_resume_data() */
 };
@@ -111,6 +121,10 @@ void h2_stream_leave(struct h2_stream *stream);
 void h2_stream_linger(struct h2_stream *stream);
 /* Was anything sent since the last call? */
 bool h2_stream_has_moved(struct h2_stream *stream);
+/* The client says how urgent its answer is. */
+void h2_stream_rank(struct h2_stream *stream, const nghttp2_extpri *priority);
+/* The service says so, in its answer: what it leaves open stays as the client wants it. */
+void h2_stream_rank_answer(struct h2_stream *stream, struct str priority);
 /* Bytes came, or the end. */
 void h2_stream_receive(struct h2_stream *stream, const void *bytes, size_t len);
 void h2_stream_end(struct h2_stream *stream);

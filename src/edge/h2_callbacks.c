@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "base/mem.h"
 #include "edge/exchange.h"
 #include "edge/h2.h"
 #include "edge/h2_session.h"
@@ -81,6 +82,37 @@ static int read_head(struct h2 *h2, bool ended, struct spill **ret_text)
     return result == HTTP1_DONE || result == HTTP1_MORE ? 400 : head->status;
 }
 
+/* By what came in a frame before, and by the header over that. */
+static void rank(struct h2_stream *stream, const struct http1_head *head)
+{
+    struct h2 *h2 = stream->h2;
+    nghttp2_extpri said = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY};
+
+    if (h2->early_id == stream->id)
+        said = (nghttp2_extpri){.urgency = h2->early_urgency, .inc = h2->early_incremental};
+    for (size_t i = 0; i < head->header_count; i++)
+        if (head->headers[i].id == HTTP_OTHER && str_is(head->headers[i].name, "priority"))
+            h2_priority_merge(&said, head->headers[i].value);
+    h2_stream_rank(stream, &said);
+}
+
+/* The library acts on it by itself; of streams that are not open yet one is remembered here. */
+static void on_priority_update(struct h2 *h2, const nghttp2_frame *frame)
+{
+    const nghttp2_ext_priority_update *update = frame->ext.payload;
+    struct h2_stream *stream = find_stream(h2->session, update->stream_id);
+    nghttp2_extpri said = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY};
+
+    h2_priority_merge(&said, str_from(update->field_value, update->field_value_len));
+    if (stream != NULL) {
+        h2_stream_rank(stream, &said);
+        return;
+    }
+    h2->early_id = update->stream_id;
+    h2->early_urgency = (uint8_t)said.urgency;
+    h2->early_incremental = said.inc != 0;
+}
+
 static void start_request(struct h2 *h2, int32_t id, bool ended)
 {
     struct client *client = h2->client;
@@ -91,6 +123,7 @@ static void start_request(struct h2 *h2, int32_t id, bool ended)
     stream->remote_ended = ended;
     int status = read_head(h2, ended, &text);
     if (status == 0) {
+        rank(stream, &client->conn.worker->head);
         exchange_start(client, &stream->conn, &client_http2);
     } else {
         count_add(client->conn.worker, COUNT_LIMITS, status == 431 || status == 414);
@@ -106,6 +139,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         start_request(h2, frame->hd.stream_id, ended);
+    } else if (frame->hd.type == NGHTTP2_PRIORITY_UPDATE) {
+        on_priority_update(h2, frame);
     } else if (ended && (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)) {
         struct h2_stream *stream = find_stream(session, frame->hd.stream_id);
         if (stream != NULL && frame->hd.type == NGHTTP2_HEADERS && !h2->head.malformed)
@@ -255,9 +290,8 @@ static nghttp2_session_callbacks *callbacks;
 
 static void make_callbacks(void)
 {
-    int failed = nghttp2_session_callbacks_new(&callbacks);
-
-    assert(failed == 0);
+    while (nghttp2_session_callbacks_new(&callbacks) != 0)
+        mem_make_room();
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, h2_on_invalid_header);

@@ -360,8 +360,8 @@ void h2_start(struct client *client, struct str bytes)
     struct conn *conn = &client->conn;
     struct h2 *h2 = NEW(struct h2);
 
-    int failed =
-        nghttp2_session_server_new2(&h2->session, h2_callbacks(), h2, h2_session_options());
+    int failed = nghttp2_session_server_new3(&h2->session, h2_callbacks(), h2, h2_session_options(),
+                                             h2_session_memory());
     assert(failed == 0); /* it fails for want of memory only */
     h2->client = client;
     list_init(&h2->streams);

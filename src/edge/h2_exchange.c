@@ -25,6 +25,9 @@ static void submit_head(struct h2_stream *stream, char *text, size_t len, bool w
     nghttp2_session *session = stream->h2->session;
     size_t count = h2_head_read_response(text, len, fields);
 
+    for (size_t i = 1; i < count; i++)
+        if (str_is(str_from(fields[i].name, fields[i].namelen), "priority"))
+            h2_stream_rank_answer(stream, str_from(fields[i].value, fields[i].valuelen));
     if (fields[0].value[0] == '1')
         (void)nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count,
                                      NULL);

@@ -12,6 +12,7 @@ enum frame_type {
     FRAME_PING = 6,
     FRAME_WINDOW_UPDATE = 8,
     FRAME_CONTINUATION = 9,
+    FRAME_PRIORITY_UPDATE = 16,
 };
 
 enum { FLAG_END_STREAM = 1, FLAG_END_HEADERS = 4, PRIORITY_BYTES = 5, KNOWN_STREAMS = 64 };
@@ -62,8 +63,12 @@ static uint32_t payload_bytes(const struct h2_guard *guard)
 /* How much of the frame is looked at. */
 static uint8_t seen_bytes(const struct h2_guard *guard)
 {
-    if (guard->head_len >= H2_FRAME_HEAD_BYTES && guard->head[3] == FRAME_PRIORITY &&
-        payload_bytes(guard) == PRIORITY_BYTES)
+    uint8_t type = guard->head[3];
+
+    if (guard->head_len < H2_FRAME_HEAD_BYTES)
+        return H2_FRAME_HEAD_BYTES;
+    if ((type == FRAME_PRIORITY && payload_bytes(guard) == PRIORITY_BYTES) ||
+        (type == FRAME_PRIORITY_UPDATE && payload_bytes(guard) >= sizeof(uint32_t)))
         return H2_FRAME_SEEN_BYTES;
     return H2_FRAME_HEAD_BYTES;
 }
@@ -130,12 +135,23 @@ static enum h2_cost check_priority(const struct h2_guard *guard)
     return id == 0 || on_itself ? H2_COST_PROTOCOL : H2_COST_NONE;
 }
 
+/* RFC 9218, 7.1. */
+static enum h2_cost check_priority_update(const struct h2_guard *guard)
+{
+    bool of_none =
+        guard->head_len == H2_FRAME_SEEN_BYTES && read_id(guard->head + H2_FRAME_HEAD_BYTES) == 0;
+
+    return of_none ? H2_COST_PROTOCOL : H2_COST_NONE;
+}
+
 static enum h2_cost check_frame(struct h2_guard *guard)
 {
     uint8_t type = guard->head[3];
 
     if (type == FRAME_PRIORITY)
         return check_priority(guard);
+    if (type == FRAME_PRIORITY_UPDATE)
+        return check_priority_update(guard);
     if (!guard->from_target &&
         (type == FRAME_DATA || type == FRAME_HEADERS || type == FRAME_RST_STREAM))
         return check_stream(guard, type);

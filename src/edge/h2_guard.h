@@ -22,7 +22,8 @@ enum {
     H2_MAX_FRAME_BYTES = 16384,
     H2_PREFACE_BYTES = 24,
     H2_FRAME_HEAD_BYTES = 9,
-    H2_FRAME_SEEN_BYTES = H2_FRAME_HEAD_BYTES + 4, /* of PRIORITY: what it depends on */
+    H2_FRAME_SEEN_BYTES = H2_FRAME_HEAD_BYTES + 4, /* of PRIORITY: what it depends on; of
+                                                      PRIORITY_UPDATE: what it is about */
 };
 
 enum h2_cost {
@@ -33,7 +34,7 @@ enum h2_cost {
     H2_COST_EMPTY,  /* DATA and CONTINUATION without bytes, HEADERS without an end and bytes */
     H2_COST_WINDOW, /* WINDOW_UPDATE, less those that answer DATA */
     H2_COST_SMALL,  /* DATA frames made tiny by a tiny window */
-    H2_COST_OTHER,  /* PRIORITY and whatever is unknown */
+    H2_COST_OTHER,  /* PRIORITY, PRIORITY_UPDATE and whatever is unknown */
     H2_COST_CONTINUATION,
     H2_COSTS,
     /* No limits, but errors of the connection: */

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "base/mem.h"
 #include "edge/conn.h"
 #include "edge/h2_session.h"
 
@@ -13,12 +14,12 @@ static nghttp2_option *options;
 
 static void make_options(void)
 {
-    int failed = nghttp2_option_new(&options);
-
-    assert(failed == 0);
+    while (nghttp2_option_new(&options) != 0)
+        mem_make_room();
     nghttp2_option_set_no_auto_window_update(options, 1);
     nghttp2_option_set_no_closed_streams(options, 1);
     nghttp2_option_set_max_settings(options, MAX_SETTINGS_PER_FRAME);
+    nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE);
 }
 
 const nghttp2_option *h2_session_options(void)
@@ -27,6 +28,41 @@ const nghttp2_option *h2_session_options(void)
 
     assert(failed == 0);
     return options;
+}
+
+/* ---- its memory ---- */
+
+static void *library_new(size_t size, void *user)
+{
+    (void)user;
+    return mem_grow(NULL, size);
+}
+
+static void library_free(void *ptr, void *user)
+{
+    (void)user;
+    free(ptr);
+}
+
+static void *library_calloc(size_t count, size_t size, void *user)
+{
+    size_t bytes;
+
+    (void)user;
+    return __builtin_mul_overflow(count, size, &bytes) ? NULL : mem_new(bytes);
+}
+
+static void *library_grow(void *ptr, size_t size, void *user)
+{
+    (void)user;
+    return mem_grow(ptr, size);
+}
+
+nghttp2_mem *h2_session_memory(void)
+{
+    static nghttp2_mem memory = {NULL, library_new, library_free, library_calloc, library_grow};
+
+    return &memory;
 }
 
 void h2_run_list(struct list *head, size_t link_at, bool readable)

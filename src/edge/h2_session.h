@@ -13,6 +13,8 @@
 /* For a new session: windows are opened by hand, as bytes are passed on. Lives as long as the
  * process. */
 const nghttp2_option *h2_session_options(void);
+/* As mem_new(): of what is submitted nothing may get lost, and its size has limits. */
+nghttp2_mem *h2_session_memory(void);
 
 /* Calls on_readable, or on_writable, of the streams in <head>, each once: what they add anew waits
  * for the next turn. The node is <link_at> bytes into a stream, which begins with its conn. */

@@ -200,6 +200,7 @@ struct h2_stream *h2_stream_new(struct h2 *h2, int32_t id)
     stream->conn.read_less = true; /* many streams, each with a piece that waits */
     stream->h2 = h2;
     stream->id = id;
+    stream->urgency = stream->rank = NGHTTP2_EXTPRI_DEFAULT_URGENCY;
     list_init(&stream->readable);
     list_init(&stream->drained);
     list_push(&h2->streams, &stream->link);
@@ -227,6 +228,24 @@ void h2_stream_free(struct h2_stream *stream)
     if (exchange != NULL)
         exchange_client_gone(exchange);
     conn_close(&stream->conn);
+}
+
+void h2_stream_rank(struct h2_stream *stream, const nghttp2_extpri *priority)
+{
+    stream->urgency = (uint8_t)priority->urgency;
+    stream->incremental = priority->inc != 0;
+    if (!stream->ranked)
+        stream->rank = stream->urgency;
+}
+
+void h2_stream_rank_answer(struct h2_stream *stream, struct str priority)
+{
+    nghttp2_extpri said = {.urgency = stream->urgency, .inc = stream->incremental};
+
+    h2_priority_merge(&said, priority);
+    stream->rank = (uint8_t)said.urgency;
+    stream->ranked = true;
+    (void)nghttp2_session_change_extpri_stream_priority(stream->h2->session, stream->id, &said, 1);
 }
 
 void h2_stream_receive(struct h2_stream *stream, const void *bytes, size_t len)
@@ -259,11 +278,38 @@ void h2_stream_keep_trailers(struct h2_stream *stream, struct str lines)
     }
 }
 
+/* ---- who comes first ---- */
+
+/* The library knows of no more data of the streams in <drained>, though most will have some at
+ * once: without this the least urgent would get their turn each time. */
+static bool is_behind(const struct h2_stream *stream)
+{
+    LIST_FOR_EACH (node, &stream->h2->drained)
+        if (CONTAINER_OF(node, struct h2_stream, drained)->rank < stream->rank)
+            return true;
+    return false;
+}
+
+static void resume_yielding(struct h2 *h2)
+{
+    if (!h2->yielding)
+        return;
+    h2->yielding = false;
+    LIST_FOR_EACH (node, &h2->streams) {
+        struct h2_stream *stream = CONTAINER_OF(node, struct h2_stream, link);
+        if (stream->yields)
+            (void)nghttp2_session_resume_data(h2->session, stream->id);
+        stream->yields = false;
+    }
+}
+
 void h2_streams_run(struct h2 *h2)
 {
     h2_run_list(&h2->readable, offsetof(struct h2_stream, readable), true);
-    if (h2->client->conn.out == NULL)
-        h2_run_list(&h2->drained, offsetof(struct h2_stream, drained), false);
+    if (h2->client->conn.out != NULL)
+        return;
+    h2_run_list(&h2->drained, offsetof(struct h2_stream, drained), false);
+    resume_yielding(h2);
 }
 
 /* The end of the data, which is the stream's unless trailers follow. */
@@ -291,6 +337,10 @@ ssize_t h2_stream_measure(nghttp2_session *session, int32_t id, uint8_t *bytes, 
     (void)session, (void)id, (void)bytes;
     if (n == 0 && !stream->local_ended) {
         stream->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (!list_is_empty(&h2->drained) && is_behind(stream)) {
+        stream->yields = h2->yielding = true;
         return NGHTTP2_ERR_DEFERRED;
     }
     if (n < waits && n < H2_SMALL_BYTES &&

@@ -407,8 +407,8 @@ static struct h2_target *session_new(struct worker *worker, struct target *targe
         free(h2);
         return NULL;
     }
-    int failed =
-        nghttp2_session_client_new2(&h2->session, h2_target_callbacks(), h2, h2_session_options());
+    int failed = nghttp2_session_client_new3(&h2->session, h2_target_callbacks(), h2,
+                                             h2_session_options(), h2_session_memory());
     assert(failed == 0); /* it fails for want of memory only */
     h2->conn.awaits_room = true;
     h2->target = target;

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "base/mem.h"
 #include "edge/h2_session.h"
 #include "edge/h2_target.h"
 #include "edge/queue.h"
@@ -152,9 +153,8 @@ static nghttp2_session_callbacks *callbacks;
 
 static void make_callbacks(void)
 {
-    int failed = nghttp2_session_callbacks_new(&callbacks);
-
-    assert(failed == 0);
+    while (nghttp2_session_callbacks_new(&callbacks) != 0)
+        mem_make_room();
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, h2_on_invalid_header);

@@ -21,19 +21,6 @@ char *head_put_number(char *at, uint64_t number)
     return head_put(at, str_from(digits + sizeof digits - len, len));
 }
 
-/* X_Forwarded_For, Content_Length: services that read headers as CGI variables cannot tell them
- * from those with dashes, and the client must not write these. */
-static inline bool is_disguised(struct str name)
-{
-    char dashed[32];
-
-    if (name.len > sizeof dashed || str_find(name, '_') == name.len)
-        return false;
-    for (size_t i = 0; i < name.len; i++)
-        dashed[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
-    return http_name_find(str_from(dashed, name.len)) != HTTP_OTHER;
-}
-
 /* What only a proxy in front may say, and nothing trusted stands in front of the edge. "Proxy"
  * becomes HTTP_PROXY in CGI-like services (CVE-2016-5385). */
 static inline bool is_for_proxies(struct str name)
@@ -49,6 +36,20 @@ static inline bool is_for_proxies(struct str name)
         if (str_eq_nocase(name, names[i]))
             return true;
     return limits_owns_header(name);
+}
+
+/* X_Forwarded_For, X_Real_IP, Content_Length: services that read headers as CGI variables cannot
+ * tell them from those with dashes, and the client must not write these. */
+static inline bool is_disguised(struct str name)
+{
+    char dashed[32];
+
+    if (name.len > sizeof dashed || str_find(name, '_') == name.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        dashed[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
+    name.ptr = dashed;
+    return http_name_find(name) != HTTP_OTHER || is_for_proxies(name);
 }
 
 static bool is_replaced_in_request(const struct http_header *header)

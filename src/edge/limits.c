@@ -203,6 +203,37 @@ bool limits_admit(struct exchange *exchange)
            check_certificate(exchange, limits);
 }
 
+/* There is nobody to tell why: the connection is closed. */
+static bool close_refused(struct exchange *exchange, int status, enum counter counter)
+{
+    count_add(exchange->worker, counter, 1);
+    count_add(exchange->worker, COUNT_LIMITS, 1);
+    exchange_fail(exchange, status);
+    return false;
+}
+
+bool limits_admit_tcp(struct exchange *exchange)
+{
+    const struct route_limits *limits = exchange->route->limits;
+    uint64_t now_us = loop_now_ns(exchange->worker->loop) / 1000;
+    uint8_t address[CIDR_ADDRESS_BYTES] = {0};
+    bool known = cidr_parse_address(limits_ip(exchange), address);
+
+    assert(known);
+    if (!allows(limits, address))
+        return close_refused(exchange, 403, COUNT_ADDRESSES);
+    for (size_t i = 0; i < limits->rate_count; i++) {
+        const struct limits_rate *rate = &limits->rates[i];
+        struct bucket_state bucket;
+        if (bucket_take(&buckets, key_of(exchange, rate, address), &rate->rate, now_us, &bucket))
+            continue;
+        if (!limits->dry_run)
+            return close_refused(exchange, 429, COUNT_RATES);
+        count_add(exchange->worker, COUNT_RATES_DRY_RUN, 1);
+    }
+    return true;
+}
+
 bool limits_admit_listener(struct exchange *exchange, const struct listener_limits *limits)
 {
     if (exchange->client->trusted)

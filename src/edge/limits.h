@@ -14,7 +14,8 @@
  *                "body_rate": 240,             bytes a second; 0: as slow as it likes
  *                "client_certificate": "required" | "optional"}
  * of a listener:
- *     "limits": {"connections": 20000, "connections_per_ip": 1000, "spare_loopback": true,
+ *     "limits": {"connections": 20000, "connections_per_ip": 1000, "counts_alone": false,
+ *                "spare_loopback": true,
  *                "header_bytes": 8192, "url_bytes": 2048,
  *                "trusted_proxies": ["10.0.0.0/8"],   X-Forwarded-For is believed from there
  *                "proxy_protocol": ["10.0.0.0/8"]}    connections from there begin with its header
@@ -83,6 +84,7 @@ struct route_limits {
 struct listener_limits {
     uint32_t connections;        /* 0: no limit, and so is the next */
     uint32_t connections_per_ip; /* IPv6: of a /64 */
+    bool counts_alone;           /* those of other listeners do not count */
     bool spare_loopback;
     uint32_t header_bytes;
     uint32_t url_bytes;
@@ -132,6 +134,9 @@ MUST_CHECK bool limits_admit_listener(struct exchange *exchange,
 MUST_CHECK bool limits_admit_host(struct exchange *exchange, struct str host);
 /* What exchange->route allows. */
 MUST_CHECK bool limits_admit(struct exchange *exchange);
+
+/* For a connection of a TCP listener: addresses and rates. */
+MUST_CHECK bool limits_admit_tcp(struct exchange *exchange);
 
 /* Lines about the client's certificate for the target, at most LIMITS_CERTIFICATE_BYTES. */
 char *limits_put_certificate(const struct exchange *exchange, char *at);

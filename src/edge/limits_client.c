@@ -12,7 +12,7 @@
 #include "edge/worker.h"
 
 /* Bits of client.counted. */
-enum { COUNTED_ADDRESS = 1, COUNTED_LISTENER = 2 };
+enum { COUNTED_ADDRESS = 1, COUNTED_LISTENER = 2, COUNTED_ALONE = 4 };
 
 /* Memory of the whole process; pages that no address is in cost nothing. */
 static struct tally_table tallies;
@@ -30,6 +30,14 @@ static uint64_t address_key(const uint8_t address[CIDR_ADDRESS_BYTES])
 static uint64_t listener_key(uint32_t id)
 {
     return hash_bytes(&id, sizeof id);
+}
+
+/* Of the connections that an address has to one listener. */
+static uint64_t alone_key(uint32_t id, const uint8_t address[CIDR_ADDRESS_BYTES])
+{
+    const uint64_t parts[] = {listener_key(id), address_key(address)};
+
+    return hash_bytes(parts, sizeof parts);
 }
 
 bool limits_awaits_proxy(const struct client *client, const struct table_listener *config)
@@ -73,6 +81,9 @@ bool limits_admit_client(struct client *client, const struct table_listener *con
     if (limits->connections_per_ip == 0 || client->trusted ||
         (limits->spare_loopback && cidr_is_loopback(address)))
         return true;
+    if (limits->counts_alone)
+        return count(client, alone_key(config->id, address), limits->connections_per_ip,
+                     COUNTED_ALONE, COUNT_CONNECTIONS_PER_IP);
     return count(client, address_key(address), limits->connections_per_ip, COUNTED_ADDRESS,
                  COUNT_CONNECTIONS_PER_IP);
 }
@@ -85,6 +96,8 @@ void limits_forget_client(struct client *client)
         tally_remove(&tallies, listener_key(client->listener_id));
     if ((client->counted & COUNTED_ADDRESS) != 0 && read_address(client, address))
         tally_remove(&tallies, address_key(address));
+    if ((client->counted & COUNTED_ALONE) != 0 && read_address(client, address))
+        tally_remove(&tallies, alone_key(client->listener_id, address));
     client->counted = 0;
 }
 

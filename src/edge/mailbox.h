@@ -24,6 +24,7 @@ enum letter_kind {
     LETTER_RETIRE,     /* to a worker: another edge accepts; what is open may last <number> ms */
     LETTER_VERIFIED,   /* to a worker: the password of <job> was checked */
     LETTER_CACHE,      /* to a worker: a fetch that some wait for is over; <number>: its key */
+    LETTER_HEALTH,     /* to a worker: by its check target <text> is sick, or (<number> 0) well */
     LETTER_IDLE,       /* from a worker: no request left for target <text> since table <number> */
     LETTER_STOPPED,    /* from a worker: the last connection is gone */
 };

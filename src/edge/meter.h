@@ -51,8 +51,10 @@ enum meter_count {
 
 struct meter {
     uint64_t counts[METER_COUNTS];
-    uint64_t first_byte[METER_BUCKETS]; /* from the request's head to the answer's */
-    uint64_t whole[METER_BUCKETS];      /* to the end of the answer; without tunnels */
+    uint64_t first_byte[METER_BUCKETS]; /* from the request's head to the answer's; of TCP: until
+                                           the target was reached */
+    uint64_t whole[METER_BUCKETS];      /* to the end of the answer, without upgraded ones; of TCP:
+                                           of the connection */
 };
 
 struct meter_header {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include "base/mem.h"
 #include "edge/coder.h"
 #include "edge/exchange.h"
 #include "edge/outlet.h"
@@ -28,7 +29,7 @@ void outlet_done(struct outlet *outlet)
 
 struct coder *outlet_coder(struct worker *worker, enum http_coding coding)
 {
-    if (worker->coder_count >= OUTLET_MAX_CODERS) {
+    if (worker->coder_count >= OUTLET_MAX_CODERS || mem_is_short()) {
         count_add(worker, COUNT_COMPRESS_SKIPPED, 1);
         return NULL;
     }
@@ -45,7 +46,7 @@ struct coder *outlet_coder(struct worker *worker, enum http_coding coding)
 void outlet_free_kept(struct worker *worker)
 {
     for (size_t i = 0; i < ARRAY_LEN(worker->kept_coders); i++)
-        coder_free(worker->kept_coders[i]);
+        coder_free(TAKE(worker->kept_coders[i]));
 }
 
 /* <data> in the frame of the client's protocol, behind <head>. */

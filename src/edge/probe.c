@@ -1,8 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Health probes: one connection each, made by the main thread, so that a busy
- * worker does not make a healthy target look sick.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
 #include <errno.h>
@@ -14,14 +10,15 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "edge/control.h"
+#include "edge/probe.h"
 #include "edge/proxy_protocol.h"
+#include "edge/table_reader.h"
 #include "http/http1.h"
 #include "io/socket.h"
 #include "json/json.h"
 
 enum {
     PROBE_ANSWER_BYTES = 16 * 1024, /* more is not read */
-    PROBE_PATH_BYTES = 1024,
     PROBE_DETAIL_BYTES = 200,
     PROBE_DEFAULT_MS = 5000,
 };
@@ -31,7 +28,10 @@ struct probe {
     struct timer timer;
     struct deferred freeing;
     struct edge *edge;
-    uint64_t number;
+    probe_fn *fn;
+    void *arg;
+    uint16_t status_from;
+    uint16_t status_to;
     bool connected;
     size_t sent;
     struct buf request; /* empty: a connection is enough */
@@ -61,21 +61,29 @@ static size_t put_printable(char *ret, struct str text)
     return len;
 }
 
-static void finish(struct probe *probe, bool good, int status, struct str detail)
+static void probe_close(struct probe *probe)
 {
     struct edge *edge = probe->edge;
-    char text[PROBE_DETAIL_BYTES + 1];
 
-    (void)put_printable(text, detail);
-    control_send(edge,
-                 json_pack("{s:s, s:I, s:b, s:i, s:s}", "event", "probe", "probe",
-                           (json_int_t)probe->number, "ok", good, "status", status, "detail", text),
-                 NULL, 0);
     watch_remove(edge->loop, &probe->watch);
     fd_close(probe->watch.fd);
     timer_clear(&probe->timer);
     edge->probe_count--;
     loop_defer(edge->loop, &probe->freeing, probe_free);
+}
+
+void probe_cancel(struct probe *probe)
+{
+    probe_close(probe);
+}
+
+static void finish(struct probe *probe, bool good, int status, struct str detail)
+{
+    char text[PROBE_DETAIL_BYTES + 1];
+    size_t len = put_printable(text, detail);
+
+    probe_close(probe);
+    probe->fn(probe->arg, good, status, str_from(text, len));
 }
 
 static void on_timeout(struct timer *timer, uint64_t now_ns)
@@ -102,7 +110,7 @@ static bool decide(struct probe *probe, bool ended)
     }
     int status = probe->head.status;
     struct str body = str_sub(text, probe->head.head_bytes, SIZE_MAX);
-    if (status >= 200 && status < 400) {
+    if (status >= probe->status_from && status <= probe->status_to) {
         finish(probe, true, status, (struct str){0});
         return true;
     }
@@ -167,71 +175,111 @@ static void on_event(struct watch *watch, uint32_t events, uint64_t now_ns)
         read_answer(probe);
 }
 
-static bool is_clean(const char *text, size_t max)
+bool probe_is_clean(struct str text, size_t max)
 {
-    size_t len = strlen(text);
-
-    for (size_t i = 0; i < len; i++)
-        if (!http_is(text[i], HTTP_CLASS_TARGET))
+    for (size_t i = 0; i < text.len; i++)
+        if (!http_is(text.ptr[i], HTTP_CLASS_TARGET))
             return false;
-    return len <= max;
+    return text.len <= max;
 }
 
-/* False: <err> says what is wrong with the message. */
-static bool build(struct probe *probe, const json_t *message, union socket_address *ret,
-                  uint64_t *ret_timeout_ms, struct err *err)
+static void build(struct probe *probe, const struct probe_question *question)
 {
-    struct str address = str_of(json_find_text(message, "address", ""));
-    const char *path = json_find_text(message, "path", NULL);
-    const char *host = json_find_text(message, "host", "localhost");
-    size_t colon = str_find_last(address, ':');
-    char ip[SOCKET_TEXT_BYTES];
-    uint64_t port;
-
-    *ret_timeout_ms = json_find_u64(message, "timeout_ms", PROBE_DEFAULT_MS);
-    if (colon >= sizeof ip || !str_to_u64(str_sub(address, colon + 1, SIZE_MAX), 65535, &port))
-        return err_set(err, ERR_INVALID, "bad address '%.60s'", address.ptr);
-    memcpy(ip, address.ptr, colon);
-    ip[colon] = '\0';
-    if (!socket_address_parse(ip, (uint16_t)port, ret, err))
-        return false;
-    if (path == NULL)
-        return true;
-    if (path[0] != '/' || !is_clean(path, PROBE_PATH_BYTES) || !is_clean(host, 255))
-        return err_set(err, ERR_INVALID, "bad path '%.60s'", path);
-    uint64_t version = json_find_u64(message, "send_proxy", 0);
-    if (version == 1 || version == 2) {
+    if (question->path.len == 0)
+        return;
+    if (question->send_proxy != 0) {
         char *at = buf_reserve(&probe->request, PROXY_PROTOCOL_OUT_BYTES);
-        buf_grew(&probe->request, proxy_protocol_format_own((unsigned)version, at));
+        buf_grew(&probe->request, proxy_protocol_format_own(question->send_proxy, at));
     }
     buf_addf(&probe->request,
-             "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: ishizue-probe\r\nAccept: */*\r\n"
-             "Connection: close\r\n\r\n",
-             path, host);
-    return true;
+             "GET " STR_FMT " HTTP/1.1\r\nHost: " STR_FMT
+             "\r\nUser-Agent: ishizue-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+             STR_ARG(question->path), STR_ARG(question->host));
 }
 
-void probe_start(struct edge *edge, const json_t *message)
+struct probe *probe_open(struct edge *edge, const struct probe_question *question, probe_fn *fn,
+                         void *arg)
 {
     struct probe *probe = NEW(struct probe);
-    union socket_address address;
-    uint64_t timeout_ms;
     struct err err = {0};
 
-    probe->edge = edge;
+    *probe = (struct probe){.edge = edge,
+                            .fn = fn,
+                            .arg = arg,
+                            .status_from = question->status_from,
+                            .status_to = question->status_to};
     probe->watch.fd = -1;
-    probe->number = json_find_u64(message, "probe", 0);
     if (edge->probe_count++ >= PROBES_MAX) {
         finish(probe, false, 0, STR("too many probes at once"));
-        return;
+        return NULL;
     }
-    int fd = build(probe, message, &address, &timeout_ms, &err) ? socket_connect_tcp(&address, &err)
-                                                                : -1;
+    build(probe, question);
+    int fd = socket_connect_tcp(&question->address, &err);
     if (fd < 0 || !watch_add(edge->loop, &probe->watch, fd, EPOLLIN | EPOLLOUT, on_event, &err)) {
         fd_close(fd);
         finish(probe, false, 0, str_of(err.text));
-        return;
+        return NULL;
     }
-    timer_set(edge->loop, &probe->timer, loop_now_ns(edge->loop) + timeout_ms * NS_PER_MS,
+    timer_set(edge->loop, &probe->timer, loop_now_ns(edge->loop) + question->timeout_ms * NS_PER_MS,
               on_timeout);
+    return probe;
+}
+
+/* ---- the daemon's ---- */
+
+struct asked {
+    struct edge *edge;
+    uint64_t number;
+};
+
+static void on_answered(void *arg, bool good, int status, struct str detail)
+{
+    struct asked *asked = arg;
+
+    control_send(asked->edge,
+                 json_pack("{s:s, s:I, s:b, s:i, s:o}", "event", "probe", "probe",
+                           (json_int_t)asked->number, "ok", good, "status", status, "detail",
+                           json_from_bytes(detail)),
+                 NULL, 0);
+    free(asked);
+}
+
+/* False: <err> says what is wrong with the message. */
+static bool read_question(const json_t *message, struct probe_question *ret, struct err *err)
+{
+    struct str address = str_of(json_find_text(message, "address", ""));
+    uint64_t version = json_find_u64(message, "send_proxy", 0);
+    uint64_t timeout_ms = json_find_u64(message, "timeout_ms", PROBE_DEFAULT_MS);
+    const json_t *status = json_object_get(message, "status");
+
+    ret->path = str_of(json_find_text(message, "path", ""));
+    ret->host = str_of(json_find_text(message, "host", "localhost"));
+    ret->timeout_ms = (uint32_t)MIN(timeout_ms, (uint64_t)UINT32_MAX);
+    ret->send_proxy = version > 2 ? 0 : (uint8_t)version;
+    ret->status_from = PROBE_STATUS_FROM;
+    ret->status_to = PROBE_STATUS_TO;
+    if (json_array_size(status) == 2) {
+        ret->status_from = (uint16_t)json_integer_value(json_array_get(status, 0));
+        ret->status_to = (uint16_t)json_integer_value(json_array_get(status, 1));
+    }
+    if (!table_read_address(address, &ret->address, err))
+        return false;
+    return (ret->path.len == 0 ||
+            (ret->path.ptr[0] == '/' && probe_is_clean(ret->path, PROBE_PATH_BYTES) &&
+             probe_is_clean(ret->host, PROBE_HOST_BYTES))) ||
+           err_set(err, ERR_INVALID, "bad path '%.60s'", ret->path.ptr);
+}
+
+void probe_take_message(struct edge *edge, const json_t *message)
+{
+    struct asked *asked = NEW(struct asked);
+    struct probe_question question;
+    struct err err = {0};
+
+    asked->edge = edge;
+    asked->number = json_find_u64(message, "probe", 0);
+    if (read_question(message, &question, &err))
+        (void)probe_open(edge, &question, on_answered, asked);
+    else
+        on_answered(asked, false, 0, str_of(err.text));
 }

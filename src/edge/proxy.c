@@ -2,10 +2,12 @@
 #include "base/base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "edge/cache.h"
 #include "edge/h2_target.h"
 #include "edge/proxy_priv.h"
@@ -51,7 +53,13 @@ static void note_ejection(const struct exchange *exchange)
     proxy_meter(exchange, METER_EJECTIONS, 1);
 }
 
-/* What the end of an exchange says about its target. */
+static bool is_tcp(const struct exchange *exchange)
+{
+    return exchange->client->kind == LISTENER_TCP;
+}
+
+/* What the end of an exchange says about its target. Of TCP all was said when the connection was
+ * made, or not. */
 static void note_result(struct exchange *exchange, struct target *target)
 {
     const struct upstream_balance *balance = proxy_balance(exchange);
@@ -60,10 +68,11 @@ static void note_result(struct exchange *exchange, struct target *target)
     proxy_meter(exchange, METER_ACTIVE, UINT64_MAX); /* one less */
     if (!proxy_has_fail_limit(exchange))
         return;
-    if (exchange->failed || (exchange->first_byte_ns != 0 && exchange->status >= 500)) {
+    bool has_answered = exchange->first_byte_ns != 0;
+    if (exchange->failed || (has_answered && exchange->status >= 500 && !is_tcp(exchange))) {
         if (target_note_failure(target, balance, now_ns))
             note_ejection(exchange);
-    } else if (exchange->first_byte_ns != 0) {
+    } else if (has_answered && !is_tcp(exchange)) {
         target_note_success(target, now_ns);
     }
     if (exchange->on_trial)
@@ -95,10 +104,18 @@ static bool can_go_on(const struct exchange *exchange)
            !proxy_header_is_sent(exchange);
 }
 
+bool proxy_is_connecting(const struct exchange *exchange)
+{
+    const struct conn_state *state = exchange->server->conn.state;
+
+    return state == &target_connecting || state == &target_connecting_h2;
+}
+
 void proxy_release(struct exchange *exchange, bool reuse)
 {
     struct target_conn *server = exchange->server;
     struct target *target = exchange->target;
+    bool was_connected = server != NULL && !proxy_is_connecting(exchange);
 
     if (server != NULL) {
         server->exchange = NULL;
@@ -121,7 +138,8 @@ void proxy_release(struct exchange *exchange, bool reuse)
     if (exchange->share != NULL)
         share_release(TAKE(exchange->share), exchange->worker);
     target_release(exchange->worker, target);
-    queue_wake(exchange->worker);
+    if (was_connected) /* else there is no more room than before: who waits would try in circles */
+        queue_wake(exchange->worker);
 }
 
 static bool is_idempotent(enum http_method method)
@@ -184,7 +202,7 @@ static struct target_conn *pop_idle(struct exchange *exchange)
 
 static uint32_t connect_timeout_ms(const struct exchange *exchange)
 {
-    return exchange->route != NULL ? exchange->route->connect_timeout_ms : 5000;
+    return exchange->route->connect_timeout_ms;
 }
 
 static struct target_conn *connect_new(struct exchange *exchange)
@@ -260,6 +278,17 @@ static void send_request(struct exchange *exchange)
         proxy_pump_request(exchange);
 }
 
+/* Of TCP: that it was taken is all the good that can be said of a target. */
+static void start_tunnel(struct exchange *exchange)
+{
+    uint64_t now_ns = loop_now_ns(exchange->worker->loop);
+
+    exchange->first_byte_ns = now_ns;
+    exchange->on_trial = false;
+    target_note_success(exchange->target, now_ns);
+    tunnel_start(exchange);
+}
+
 static void connected(struct conn *conn)
 {
     struct target_conn *server = target_conn_of(conn);
@@ -275,7 +304,7 @@ static void connected(struct conn *conn)
     if (!proxy_header_send(exchange))
         proxy_retry(exchange, 502);
     else if (exchange->is_tunnel)
-        tunnel_start(exchange);
+        start_tunnel(exchange);
     else
         send_request(exchange);
 }
@@ -354,11 +383,11 @@ static bool engage(struct exchange *exchange)
     return true;
 }
 
-/* Nobody takes it now. TCP clients see that at once; what a second upstream was asked for is not
- * worth waiting; and where targets are gone, not busy, a stored answer may do. */
+/* Nobody takes it now. What a second upstream was asked for is not worth waiting; and where targets
+ * are gone, not busy, a stored answer may do. */
 static void await_target(struct exchange *exchange, int status)
 {
-    if (exchange->is_tunnel || exchange->asked_again)
+    if (exchange->asked_again)
         exchange_fail(exchange, status);
     else if (status == 503 || exchange->cache == NULL || !cache_on_failure(exchange, status))
         queue_wait(exchange, status);
@@ -395,11 +424,12 @@ static const struct conn_state target_connecting_h2 = {
     .on_error = connect_failed,
 };
 
-bool proxy_is_connecting(const struct exchange *exchange)
+/* Is it the edge that has no descriptor left, and not the target that takes no connections? */
+static bool lacks_descriptors(const struct exchange *exchange)
 {
-    const struct conn_state *state = exchange->server->conn.state;
+    AUTO(fd_close) int fd = fcntl(exchange->client->conn.io.fd, F_DUPFD_CLOEXEC, 0);
 
-    return state == &target_connecting || state == &target_connecting_h2;
+    return fd < 0 && (errno == EMFILE || errno == ENFILE);
 }
 
 static void try_next(struct exchange *exchange, const struct target *avoid, int status)
@@ -412,6 +442,11 @@ static void try_next(struct exchange *exchange, const struct target *avoid, int 
         }
         if (engage(exchange))
             return;
+        if (lacks_descriptors(exchange)) {
+            proxy_release(exchange, false);
+            await_target(exchange, 503);
+            return;
+        }
         note_connect_failure(exchange);
         avoid = exchange->target;
         proxy_release(exchange, false);

@@ -24,6 +24,11 @@ static uint32_t find_again(const struct exchange *exchange, const struct table *
 {
     const struct route *route = exchange->route;
 
+    if (exchange->client->kind == LISTENER_TCP) {
+        const struct table_listener *listener =
+            table_find_listener(table, exchange->client->listener_id);
+        return listener == NULL || listener->kind != LISTENER_TCP ? UINT32_MAX : listener->upstream;
+    }
     for (size_t i = 0; route != NULL && i < table->route_count; i++)
         if (is_same_route(&table->routes[i], route))
             return table->routes[i].upstream;

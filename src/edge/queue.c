@@ -87,6 +87,10 @@ static void give_up(struct exchange *exchange, int status)
     count_add(exchange->worker, COUNT_QUEUE_REJECTED, 1);
     if (exchange->route->meter != 0)
         meter_add(&exchange->worker->meters[exchange->route->meter], METER_REJECTED, 1);
+    if (exchange->is_tunnel) {
+        exchange_fail(exchange, status);
+        return;
+    }
     if (exchange->cache != NULL && cache_on_failure(exchange, status))
         return;
     struct str page = exchange->rules == NULL ? (struct str){0} : rules_page(exchange, status);
@@ -181,16 +185,25 @@ static bool try_first(struct worker *worker, struct str key)
     return queue != NULL && queue->count < count;
 }
 
+/* Mostly the first; but who came under a newer table may have less time than those before him. */
+static struct exchange *find_late(const struct queue *queue, uint64_t now_ns)
+{
+    LIST_FOR_EACH (link, &queue->waiting) {
+        struct exchange *exchange = CONTAINER_OF(link, struct exchange, waiting);
+        if (exchange->wait_until_ns <= now_ns)
+            return exchange;
+    }
+    return NULL;
+}
+
 static void drop_late(struct worker *worker, struct str key, uint64_t now_ns)
 {
     struct queue *queue;
+    struct exchange *late;
 
-    while ((queue = find_queue(worker, key)) != NULL) {
-        struct exchange *first = CONTAINER_OF(queue->waiting.next, struct exchange, waiting);
-        if (first->wait_until_ns > now_ns)
-            return;
-        queue_leave(first);
-        give_up(first, first->wait_status);
+    while ((queue = find_queue(worker, key)) != NULL && (late = find_late(queue, now_ns)) != NULL) {
+        queue_leave(late);
+        give_up(late, late->wait_status);
     }
 }
 

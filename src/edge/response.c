@@ -84,7 +84,7 @@ static void plan_body(struct exchange *exchange, const struct http1_head *head)
         exchange->response.framing = HTTP_UNTIL_CLOSE; /* the library holds the target to it */
         exchange->response.done = false;
     }
-    if (!exchange->request.done || exchange->worker->stopping)
+    if (!exchange->request.done || exchange->worker->closing)
         exchange->keep_alive = false;
     /* A body in answer to HEAD, against the rules, would be taken for the next answer. */
     exchange->server_keep_alive =
@@ -274,7 +274,7 @@ static void waiting_readable(struct conn *conn)
     while (is_waiting(conn)) {
         struct exchange *exchange = exchange_of(conn); /* may be the next one after a round */
         crash_route = exchange->route;
-        ssize_t n = conn_read(conn, worker->scratch, WORKER_SCRATCH_BYTES);
+        ssize_t n = conn_read(conn, worker->scratch, EDGE_FIRST_READ_BYTES);
         if (n == CONN_AGAIN)
             return;
         if (n <= 0) {

@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include "edge/route.h"
+#include "http/path.h"
 
 static int compare(const void *left, const void *right)
 {
@@ -102,4 +103,37 @@ const struct route *route_find(const struct table *table, uint32_t listener_id, 
             return route;
     }
     return NULL;
+}
+
+/* The first encoded slash or backslash of a normal form, or path.len. */
+static size_t find_encoded_slash(struct str path)
+{
+    for (size_t at = str_find(path, '%'); at + 2 < path.len; at++)
+        if (path.ptr[at] == '%' && ((path.ptr[at + 1] == '2' && path.ptr[at + 2] == 'F') ||
+                                    (path.ptr[at + 1] == '5' && path.ptr[at + 2] == 'C')))
+            return at;
+    return path.len;
+}
+
+bool route_is_certain(const struct table *table, uint32_t listener_id, struct str host,
+                      struct str path, const struct route *route, char *bytes)
+{
+    size_t at = find_encoded_slash(path), len = 0, normal_len = 1;
+    bool host_known;
+    const char *why;
+
+    if (at == path.len || route->action != ROUTE_PROXY)
+        return true;
+    for (struct str rest = path; rest.len > 0; at = find_encoded_slash(rest)) {
+        memcpy(bytes + len, rest.ptr, at);
+        len += at;
+        if (at < rest.len)
+            bytes[len++] = '/';
+        rest = str_sub(rest, at + 3, SIZE_MAX);
+    }
+    if (!http_path_normalize(str_from(bytes, len), bytes + len, &normal_len, &why))
+        return false;
+    const struct route *other =
+        route_find(table, listener_id, host, str_from(bytes + len, normal_len), &host_known);
+    return other == NULL || other == route;
 }

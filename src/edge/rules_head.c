@@ -68,13 +68,40 @@ static bool is_dropped(const struct rule_headers *rules, struct str name)
 
 /* ---- request ---- */
 
+/* X_Who, where the rules set X-Who: the same CGI variable. */
+static bool is_disguise(struct str name, struct str ruled)
+{
+    if (name.len != ruled.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char a = name.ptr[i] == '_' ? '-' : name.ptr[i],
+             b = ruled.ptr[i] == '_' ? '-' : ruled.ptr[i];
+        if (!str_eq_nocase(str_from(&a, 1), str_from(&b, 1)))
+            return false;
+    }
+    return true;
+}
+
+static bool is_dropped_disguise(const struct rule_headers *rules, struct str name)
+{
+    if (rules->count == 0 || str_find(name, '_') == name.len)
+        return false;
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct rule_header *rule = &rules->items[i];
+        if ((rule->op == RULE_SET || rule->op == RULE_REMOVE) && is_disguise(name, rule->name))
+            return true;
+    }
+    return false;
+}
+
 bool rules_drop_request(const struct exchange *exchange, const struct http_header *header)
 {
     const struct route_rules *rules = exchange->route->rules;
 
     return (header->id == HTTP_AUTHORIZATION && rules->auth != NULL) ||
            (header->id == HTTP_TRACEPARENT && exchange->rules->drops_trace) ||
-           is_dropped(&rules->request, header->name);
+           is_dropped(&rules->request, header->name) ||
+           is_dropped_disguise(&rules->request, header->name);
 }
 
 size_t rules_request_room(const struct exchange *exchange)

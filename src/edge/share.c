@@ -1,29 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include "base/buf.h"
 #include "edge/balance.h"
 #include "edge/share.h"
 #include "edge/table.h"
 #include "edge/worker.h"
 
+/* An instance has an address for each of its ports. */
+static void set_known(struct map *known, const struct table_target *target)
+{
+    AUTO(buf_done) struct buf key = {0};
+
+    buf_addf(&key, STR_FMT " " STR_FMT, STR_ARG(target->address_text), STR_ARG(target->id));
+    (void)map_set(known, buf_str(&key), target->share);
+}
+
+static struct share *find_known(const struct map *known, const struct table_target *target)
+{
+    AUTO(buf_done) struct buf key = {0};
+
+    buf_addf(&key, STR_FMT " " STR_FMT, STR_ARG(target->address_text), STR_ARG(target->id));
+    return map_find(known, buf_str(&key));
+}
+
 static void add_known(struct map *known, const struct table *table)
 {
     for (size_t i = 0; i < table->target_count; i++)
         if (table->targets[i].share != NULL)
-            (void)map_set(known, table->targets[i].id, &table->targets[i]);
+            set_known(known, &table->targets[i]);
 }
 
 static struct share *get_share(struct map *known, struct table_target *target)
 {
-    const struct table_target *former = map_find(known, target->id);
+    struct share *former = find_known(known, target);
 
-    if (former == NULL || !str_eq(former->address_text, target->address_text)) {
+    if (former == NULL) {
         struct share *share = NEW(struct share);
         share->refs = 1;
         return share;
     }
-    (void)__atomic_add_fetch(&former->share->refs, 1, __ATOMIC_RELAXED);
-    return former->share;
+    (void)__atomic_add_fetch(&former->refs, 1, __ATOMIC_RELAXED);
+    return former;
 }
 
 void share_plan(struct table *table, const struct table *former)
@@ -39,7 +57,7 @@ void share_plan(struct table *table, const struct table *former)
         for (uint32_t i = 0; i < upstream->target_count; i++) {
             struct table_target *target = &table->targets[upstream->first_target + i];
             target->share = get_share(&known, target);
-            (void)map_set(&known, target->id, target); /* two upstreams may have it */
+            set_known(&known, target); /* two upstreams may have it */
         }
     }
 }

@@ -52,6 +52,7 @@ void spill_pool_done(struct spill_pool *pool)
             pool->free[i] = first->next;
             free(first);
         }
+    *pool = (struct spill_pool){0};
 }
 
 void spill_add(struct spill_pool *pool, struct spill **spill, const void *bytes, size_t len)

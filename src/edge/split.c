@@ -135,6 +135,15 @@ static uint32_t choose_for_visitor(struct exchange *exchange, const struct upstr
     return split_find_share(split, (uint32_t)(balance_mix(visitor) % SHARE_WHOLE));
 }
 
+/* A connection of TCP: drawn, or by its address where a visitor is to stay with his release. */
+static uint32_t choose_for_address(struct exchange *exchange, const struct upstream_split *split)
+{
+    uint64_t number =
+        split->by_visitor ? balance_hash(limits_ip(exchange)) : worker_random(exchange->worker);
+
+    return split_find_share(split, (uint32_t)(number % SHARE_WHOLE));
+}
+
 static uint32_t choose_release(struct exchange *exchange, const struct upstream_split *split)
 {
     const struct http1_head *head = &exchange->worker->head;
@@ -185,8 +194,11 @@ void balance_begin(struct exchange *exchange)
         struct str text = hashed_text(exchange, balance);
         exchange->pick.hash = text.len > 0 ? balance_hash(text) : worker_random(exchange->worker);
     }
-    if (exchange->is_tunnel)
-        return; /* TCP has no head */
+    if (exchange->is_tunnel) { /* TCP has no head */
+        if (balance->split != NULL)
+            exchange->pick.release = choose_for_address(exchange, balance->split);
+        return;
+    }
     if (balance->sticky_cookie.len > 0) {
         exchange->sets_cookies = true;
         if (!read_hex(find_cookie(head, balance->sticky_cookie), &exchange->pick.sticky))

@@ -327,9 +327,15 @@ static void answer_with_slash(struct exchange *exchange, struct str path)
 {
     char *copy = exchange->worker->joined;
 
-    memcpy(copy, path.ptr, path.len);
-    copy[path.len] = '/';
-    answer_redirect(exchange, 301, str_from(copy, path.len + 1));
+    struct str query = exchange->worker->head.query;
+    char *at = head_put(copy, path);
+
+    *at++ = '/';
+    if (query.ptr != NULL) {
+        *at++ = '?';
+        at = head_put(at, query);
+    }
+    answer_redirect(exchange, 301, str_from(copy, (size_t)(at - copy)));
 }
 
 static bool accepts_html(const struct http1_head *head)
@@ -430,6 +436,10 @@ void static_start(struct exchange *exchange, struct str path)
     }
     if (status == 200)
         status = pick_part(exchange, &exchange->file->file);
+    if (status == 416) {
+        answer_no_such_range(exchange, (uint64_t)exchange->file->file.status.st_size);
+        return;
+    }
     if (status >= 400) {
         answer_error(exchange, status);
         return;

@@ -111,6 +111,17 @@ static bool open_index(int folder, const struct str *index, size_t count, size_t
     return false;
 }
 
+/* What a name begins with that is meant for everybody (RFC 8615). */
+static const char well_known[] = "/.well-known/";
+
+/* Has a part that is not for visitors? */
+static bool is_hidden(const char *name)
+{
+    size_t known = sizeof well_known - 1;
+
+    return strstr(strncmp(name, well_known, known) == 0 ? name + known - 1 : name, "/.") != NULL;
+}
+
 static int open_file(int folder, struct str path, const struct str *index, size_t index_count,
                      char name[STATIC_NAME_BYTES], struct static_file *file)
 {
@@ -118,7 +129,7 @@ static int open_file(int folder, struct str path, const struct str *index, size_
 
     if (path.len + sizeof "index.html" > STATIC_NAME_BYTES)
         return 414;
-    if (!http_path_decode(path, name, &len) || strstr(name, "/.") != NULL)
+    if (!http_path_decode(path, name, &len) || is_hidden(name))
         return 404;
     if (name[len - 1] == '/')
         return open_index(folder, index, index_count, len, name, file) ? 200 : 404;

@@ -2,7 +2,7 @@
  *
  * Finds the file for a request in the folder of a route. The kernel keeps every
  * name and every link beneath that folder (openat2(2), RESOLVE_BENEATH); names
- * with a part that starts with a dot are not served.
+ * with a part that starts with a dot are not served, but for those below .well-known.
  */
 #pragma once
 

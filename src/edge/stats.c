@@ -28,6 +28,7 @@ static const char *const names[COUNTERS] = {
     [COUNT_HANDSHAKE_FAILURES] = "tls_handshake_failures",
     [COUNT_TUNNELS] = "tunnels",
     [COUNT_LOG_DROPS] = "access_log_dropped",
+    [COUNT_MEMORY_SHORT] = "memory_short",
     [COUNT_CACHE_HITS] = "cache_hits",
     [COUNT_CACHE_MISSES] = "cache_misses",
     [COUNT_CACHE_STALE] = "cache_stale",

@@ -9,17 +9,14 @@
  *      "ticket_keys": ["hexadecimal"],   of TLS sessions, the newest first
  *      "listeners": [{"id": 1, "kind": "http" | "https" | "tcp", "system": "eshop", "port": 8080,
  *                     "https_port": 8443,             kind http: everything is redirected there
- *                     "upstream": 0}],                kind tcp
- *      "certificates": [{"names": ["eshop.localhost", "*.eshop.localhost"],
- *                        "certificate": PEM, "key": PEM,
- *                        "ocsp": base64, "client_ca": PEM}],         both as in tls/tls.h
- *      "upstreams": [{"name": "eshop/backend", "protocol": "http" | "h2c", "send_proxy": 0,
- *                     "targets": [{"id": "a1", "address": "10.213.0.5:8000", "weight": 1,
- *                                  "draining": false}]}],
- *      "routes": [{"system": "eshop",
- *                  "host": "eshop.localhost" | "*.eshop.localhost" | null,      null: any
- *                  "path": "/api/",          "/api" covers /api and /api/..., not /apix
- *                  "listeners": [1],         absent: all but tcp
+ *                     "upstream": 0, "tcp": {"meter": 7, "limits": {...}, "rules": {...},   kind
+ * tcp "connect_timeout_ms": 5000, "idle_timeout_ms": 3600000}}], "certificates": [{"names":
+ * ["eshop.localhost", "*.eshop.localhost"], "certificate": PEM, "key": PEM, "ocsp": base64,
+ * "client_ca": PEM}],         both as in tls/tls.h "upstreams": [{"name": "eshop/backend",
+ * "protocol": "http" | "h2c", "send_proxy": 0, "targets": [{"id": "a1", "address":
+ * "10.213.0.5:8000", "weight": 1, "draining": false}]}], "routes": [{"system": "eshop", "host":
+ * "eshop.localhost" | "*.eshop.localhost" | null,      null: any "path": "/api/",          "/api"
+ * covers /api and /api/..., not /apix "listeners": [1],         absent: all but tcp
  *
  *                  "upstream": 0 |
  *                  "files_fd": index of a descriptor of the message |
@@ -30,8 +27,9 @@
  *                  "response_timeout_ms": 60000, "body_timeout_ms": 60000,
  *                  "tunnel_timeout_ms": 3600000}]}
  *
- * More of upstreams and targets: balance.h. A route has "meter": 7 (meter.h), and
- * "fallback_upstream": an upstream that is asked what the other one answers by 404 to GET or HEAD.
+ * What the edge asks targets by itself, "checks": check.h. More of upstreams and targets:
+ * balance.h. A route has "meter": 7 (meter.h), and "fallback_upstream": an upstream that is asked
+ * what the other one answers by 404 to GET or HEAD.
  *
  * What is kept of answers, "cache" of a route and "cache_bytes" of all: cache.h.
  *
@@ -72,6 +70,7 @@ struct table_listener {
     uint16_t port;
     uint16_t https_port;                  /* 0: no redirect */
     uint32_t upstream;                    /* kind tcp */
+    const struct route *route;            /* kind tcp: what holds for its connections */
     const struct listener_limits *limits; /* NULL: none */
 };
 
@@ -84,8 +83,10 @@ struct table_target {
     uint32_t meter;      /* meter.h; 0: none, here and in routes */
     struct share *share; /* with a limit: share.h */
     bool draining;
+    bool sick; /* by its check, when the table came: check.h */
 };
 
+struct table_check;
 struct upstream_balance;
 struct listener_limits;
 struct route_limits;
@@ -148,6 +149,8 @@ struct table {
     size_t upstream_count;
     struct table_target *targets;
     size_t target_count;
+    struct table_check *checks;
+    size_t check_count;
     struct route *routes;
     size_t route_count;
     unsigned char sign_key[32]; /* of cookies */

@@ -199,6 +199,7 @@ bool table_read_listener_limits(struct reader *reader, const json_t *item,
         return err_set(reader->err, ERR_INVALID, "'limits' is not an object");
     struct listener_limits *limits = ARENA_NEW(&reader->table->arena, struct listener_limits);
     limits->spare_loopback = json_find_bool(from, "spare_loopback", false);
+    limits->counts_alone = json_find_bool(from, "counts_alone", false);
     if (!read_count(reader, from, "connections", &limits->connections) ||
         !read_count(reader, from, "connections_per_ip", &limits->connections_per_ip) ||
         !read_size(reader, from, "header_bytes", &limits->header_bytes) ||

@@ -53,6 +53,44 @@ static bool read_kind(struct reader *reader, const json_t *item, struct table_li
                    text);
 }
 
+static bool read_meter(struct reader *reader, const json_t *item, struct route *route)
+{
+    uint64_t number;
+
+    if (!reader_number(reader, item, "meter", METER_SLOTS - 1, 0, &number))
+        return false;
+    route->meter = (uint32_t)number;
+    return true;
+}
+
+/* What a connection finds in the place of a route. Its path, ":5432", is the same for all listeners
+ * of a port: they count together. */
+static bool read_tcp(struct reader *reader, const json_t *item, struct table_listener *ret)
+{
+    struct arena *arena = &reader->table->arena;
+    const json_t *from = json_object_get(item, "tcp");
+    struct route *route = ARENA_NEW(arena, struct route);
+    const char *path = arena_printf(arena, ":%u", (unsigned)ret->port);
+
+    *route = (struct route){.system = ret->system,
+                            .path = str_of(path),
+                            .action = ROUTE_PROXY,
+                            .upstream = ret->upstream,
+                            .files_fd = -1,
+                            .fallback_upstream = UINT32_MAX};
+    ret->route = route;
+    if ((from != NULL && !json_is_object(from)) || !read_meter(reader, from, route) ||
+        !reader_ms(reader, from, "connect_timeout_ms", DEFAULT_CONNECT_MS,
+                   &route->connect_timeout_ms) ||
+        !reader_ms(reader, from, "idle_timeout_ms", DEFAULT_TUNNEL_MS, &route->tunnel_timeout_ms) ||
+        !table_read_limits(reader, from, route) || !table_read_rules(reader, from, route))
+        return err_prefix(reader->err, "tcp");
+    for (size_t i = 0; route->limits != NULL && i < route->limits->rate_count; i++)
+        if (route->limits->rates[i].key > LIMITS_PER_ROUTE)
+            return err_set(reader->err, ERR_INVALID, "tcp: rates[%zu]: there are no headers", i);
+    return true;
+}
+
 static bool read_listener(struct reader *reader, const json_t *item, size_t i)
 {
     struct table *table = reader->table;
@@ -72,11 +110,13 @@ static bool read_listener(struct reader *reader, const json_t *item, size_t i)
     ret->id = (uint32_t)id;
     ret->port = (uint16_t)port;
     ret->https_port = (uint16_t)https_port;
+    if (ret->kind == LISTENER_TCP && !read_tcp(reader, item, ret))
+        return false;
     table->listener_count = i + 1;
     return true;
 }
 
-static bool read_address(struct str text, union socket_address *ret, struct err *err)
+bool table_read_address(struct str text, union socket_address *ret, struct err *err)
 {
     size_t colon = str_find_last(text, ':');
     char ip[TABLE_MAX_NAME_BYTES + 1];
@@ -103,7 +143,7 @@ static bool read_target(struct reader *reader, const json_t *item, size_t i)
     (void)i;
     if (!reader_need_text(reader, item, "id", TABLE_MAX_NAME_BYTES, &target->id) ||
         !reader_need_text(reader, item, "address", TABLE_MAX_NAME_BYTES, &target->address_text) ||
-        !read_address(target->address_text, &target->address, reader->err) ||
+        !table_read_address(target->address_text, &target->address, reader->err) ||
         !reader_number(reader, item, "weight", TABLE_MAX_WEIGHT, 1, &weight) ||
         !reader_number(reader, item, "release", UINT32_MAX, 0, &release))
         return false;
@@ -246,16 +286,6 @@ static bool read_fallback(struct reader *reader, const json_t *item, struct rout
     return true;
 }
 
-static bool read_meter(struct reader *reader, const json_t *item, struct route *route)
-{
-    uint64_t number;
-
-    if (!reader_number(reader, item, "meter", METER_SLOTS - 1, 0, &number))
-        return false;
-    route->meter = (uint32_t)number;
-    return true;
-}
-
 static bool read_route_settings(struct reader *reader, const json_t *item, struct route *route)
 {
     route->hsts = json_find_bool(item, "hsts", false);
@@ -349,7 +379,8 @@ static bool read_table(struct reader *reader, const json_t *root)
            reader_items(reader, root, "certificates", TLS_MAX_CERTIFICATES, read_certificate) &&
            reader_items(reader, root, "upstreams", TABLE_MAX_UPSTREAMS, read_upstream) &&
            reader_items(reader, root, "listeners", TABLE_MAX_LISTENERS, read_listener) &&
-           reader_items(reader, root, "routes", TABLE_MAX_ROUTES, read_route);
+           reader_items(reader, root, "routes", TABLE_MAX_ROUTES, read_route) &&
+           table_read_checks(reader, root);
 }
 
 bool table_read(struct str json, const int *fds, size_t fd_count, struct table **ret,

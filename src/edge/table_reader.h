@@ -41,3 +41,9 @@ MUST_CHECK bool reader_ms(struct reader *reader, const json_t *item, const char 
 
 /* table_rules.c: route->rules. */
 MUST_CHECK bool table_read_rules(struct reader *reader, const json_t *item, struct route *route);
+
+/* "10.0.0.1:80", "[2001:db8::1]:80" */
+MUST_CHECK bool table_read_address(struct str text, union socket_address *ret, struct err *err);
+
+/* table_check.c: the member "checks" of the table. */
+MUST_CHECK bool table_read_checks(struct reader *reader, const json_t *root);

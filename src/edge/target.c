@@ -62,9 +62,21 @@ static void target_free_unused(struct target *target)
     free(target);
 }
 
+/* An instance with several ports is as many targets, and all of them have to be idle. */
+static bool is_busy(struct worker *worker, struct str id)
+{
+    LIST_FOR_EACH (link, &worker->targets) {
+        const struct target *target = CONTAINER_OF(link, struct target, link);
+        if (target->active > 0 && str_eq(target->id, id))
+            return true;
+    }
+    return false;
+}
+
+/* The last one of its id that becomes idle reports. */
 static void report_idle(struct worker *worker, struct target *target)
 {
-    if (!target->unreported || target->active > 0)
+    if (!target->unreported || is_busy(worker, target->id))
         return;
     target->unreported = false;
     worker_report(worker, LETTER_IDLE, worker->view->table->generation, target->id);
@@ -121,6 +133,22 @@ void target_note_success(struct target *target, uint64_t now_ns)
     target->born_ns = now_ns; /* what has just recovered is not run over */
 }
 
+void target_note_health(struct worker *worker, struct str id, bool sick)
+{
+    LIST_FOR_EACH (link, &worker->targets) {
+        struct target *target = CONTAINER_OF(link, struct target, link);
+        if (!str_eq(target->id, id) || target->sick == sick)
+            continue;
+        target->sick = sick;
+        if (sick)
+            continue;
+        target->ejected_until_ns = 0; /* the check knows better, and later */
+        target->born_ns = loop_now_ns(worker->loop);
+    }
+    if (!sick)
+        queue_wake(worker);
+}
+
 static bool same_target(const struct target *target, const struct table_target *wanted)
 {
     return str_eq(target->id, wanted->id) && str_eq(target->address_text, wanted->address_text);
@@ -165,6 +193,7 @@ static void join_targets(struct worker *worker, struct view *view)
         bool again = target->generation == table->generation; /* of another upstream too */
         target->draining = wanted->draining || (again && target->draining);
         target->unreported = target->draining;
+        target->sick = wanted->sick;
         target->generation = table->generation;
     }
 }

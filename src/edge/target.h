@@ -30,6 +30,7 @@ struct target {
     uint32_t views;       /* that point here */
     uint32_t weight;
     bool draining; /* by the newest table: draining or not in it */
+    bool sick;     /* its check failed: it gets nothing new (check.h) */
     bool unreported;
     bool on_trial;             /* was left out and is asked again: by one request at a time */
     uint8_t ejections;         /* since it last answered well */
@@ -82,3 +83,5 @@ void target_eject(struct target *target, const struct upstream_balance *balance,
 bool target_note_failure(struct target *target, const struct upstream_balance *balance,
                          uint64_t now_ns);
 void target_note_success(struct target *target, uint64_t now_ns);
+/* What the check of all that are called <id> says. */
+void target_note_health(struct worker *worker, struct str id, bool sick);

@@ -9,22 +9,34 @@
 #include "edge/pipe.h"
 #include "edge/worker.h"
 
-enum { READS_PER_TURN = 8, DEFAULT_TUNNEL_MS = 3600000 };
+enum { READS_PER_TURN = 8 };
 
 static const struct conn_state tunnel_target;
 
 static void touch(struct exchange *exchange)
 {
-    uint32_t idle_ms =
-        exchange->route == NULL ? DEFAULT_TUNNEL_MS : exchange->route->tunnel_timeout_ms;
+    conn_set_timeout(&exchange->server->conn, exchange->route->tunnel_timeout_ms);
+}
 
-    conn_set_timeout(&exchange->server->conn, idle_ms);
+static void end_by(struct exchange *exchange, int status)
+{
+    if (exchange->status == 0)
+        exchange->status = status; /* of TCP; an upgrade has been answered */
+    exchange_drop(exchange);
+}
+
+/* <from> broke off. */
+static void break_off(struct exchange *exchange, const struct conn *from)
+{
+    end_by(exchange, from == exchange->side ? EXCHANGE_ABORTED : 502);
 }
 
 static void finish(struct exchange *exchange)
 {
     exchange->keep_alive = false;
     exchange->server_keep_alive = false;
+    if (exchange->status == 0)
+        exchange->status = 200;
     exchange_done(exchange);
 }
 
@@ -132,7 +144,7 @@ static void pump(struct exchange *exchange, struct conn *from, struct conn *to, 
         if (n == CONN_AGAIN)
             return;
         if (n == CONN_BROKEN) {
-            exchange_drop(exchange);
+            break_off(exchange, from);
             return;
         }
         if (n == 0) {
@@ -143,7 +155,7 @@ static void pump(struct exchange *exchange, struct conn *from, struct conn *to, 
         struct iovec iov = {worker->scratch, (size_t)n};
         bool drained = from->drained;
         if (!conn_write(to, &iov, 1)) {
-            exchange_drop(exchange);
+            break_off(exchange, to);
             return;
         }
         if (is_worth_a_pipe(from, to, n))
@@ -187,12 +199,12 @@ static void target_timeout(struct conn *conn)
     struct exchange *exchange = CONTAINER_OF(conn, struct target_conn, conn)->exchange;
 
     count_add(conn->worker, COUNT_TIMEOUTS, 1);
-    exchange_drop(exchange);
+    end_by(exchange, 408);
 }
 
 static void target_error(struct conn *conn)
 {
-    exchange_drop(CONTAINER_OF(conn, struct target_conn, conn)->exchange);
+    break_off(CONTAINER_OF(conn, struct target_conn, conn)->exchange, conn);
 }
 
 static const struct conn_state tunnel_target = {
@@ -215,7 +227,7 @@ static bool send_kept(struct exchange *exchange)
     bool written = conn_write(&exchange->server->conn, &iov, 1);
     spill_free(&worker->spills, kept);
     if (!written)
-        exchange_drop(exchange);
+        break_off(exchange, &exchange->server->conn);
     return written;
 }
 

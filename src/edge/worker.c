@@ -81,13 +81,22 @@ void worker_random_id(struct worker *worker, char *ret)
     }
 }
 
+/* A fetch of the cache's own has more to give back than a connection. */
+static void abort_client(struct client *client)
+{
+    if (!client->is_http2 && client->exchange != NULL && client->exchange->ops->is_background)
+        exchange_drop(client->exchange);
+    else
+        client_abort(client);
+}
+
 static void on_stop_timeout(struct timer *timer, uint64_t now_ns)
 {
     struct worker *worker = CONTAINER_OF(timer, struct worker, stop_timer);
 
     (void)now_ns;
     LIST_FOR_EACH (link, &worker->clients)
-        client_abort(CONTAINER_OF(link, struct client, link));
+        abort_client(CONTAINER_OF(link, struct client, link));
 }
 
 static void end_when_empty(struct worker *worker)
@@ -106,7 +115,7 @@ void worker_forget_client(struct worker *worker)
 
 static void stop_soon(struct worker *worker)
 {
-    worker->stopping = true;
+    worker->stopping = worker->closing = true;
     worker->retiring = false;
     listener_close_unused(worker, true);
     timer_set(worker->loop, &worker->stop_timer,
@@ -120,7 +129,7 @@ static void stop_soon(struct worker *worker)
  * gets one more answer, which says that it is the last, or ends at its usual timeout. */
 static void retire(struct worker *worker, uint64_t drain_ms)
 {
-    worker->stopping = worker->retiring = true;
+    worker->stopping = worker->retiring = worker->closing = true;
     listener_close_unused(worker, true);
     timer_set(worker->loop, &worker->stop_timer, loop_now_ns(worker->loop) + drain_ms * NS_PER_MS,
               on_stop_timeout);
@@ -154,6 +163,9 @@ static void on_letter(struct mailbox *mailbox, struct letter *letter)
     case LETTER_ROOM:
         queue_wake(worker);
         break;
+    case LETTER_HEALTH:
+        target_note_health(worker, str_of(letter->text), letter->number != 0);
+        break;
     case LETTER_STOP:
         stop_soon(worker);
         break;
@@ -171,7 +183,9 @@ static void *run(void *arg)
     struct worker *worker = arg;
 
     crash_watch_thread(worker->index);
+    shortage_begin(worker);
     loop_run(worker->loop);
+    shortage_end(worker);
     crash_forget_thread();
     worker_report(worker, LETTER_STOPPED, worker->index, (struct str){0});
     return NULL;

@@ -23,6 +23,7 @@
 #include "http/http1.h"
 #include "http/http_negotiate.h"
 #include "io/loop.h"
+#include "io/reserve.h"
 
 struct client;
 struct coder;
@@ -37,9 +38,10 @@ enum {
     WORKER_HEAD_BYTES = 48 * 1024, /* a response head of EDGE_HEAD_BYTES, rewritten */
     EDGE_HEAD_BYTES = 16 * 1024,   /* most bytes of a request or response head */
     EDGE_RESPONSE_HEAD_BYTES = 32 * 1024,
-    EDGE_INTERIM_BYTES = 64 * 1024,   /* most bytes of heads before the real answer's */
-    EDGE_SLOW_READ_BYTES = 32 * 1024, /* one read once its other side was slow */
-    EDGE_HEAD_MS = 10000,             /* first to last byte of a request head */
+    EDGE_INTERIM_BYTES = 64 * 1024,    /* most bytes of heads before the real answer's */
+    EDGE_SLOW_READ_BYTES = 32 * 1024,  /* one read once its other side was slow */
+    EDGE_FIRST_READ_BYTES = 32 * 1024, /* with the head: of a large body the rest may be spliced */
+    EDGE_HEAD_MS = 10000,              /* first to last byte of a request head */
     EDGE_HANDSHAKE_MS = 10000,
     EDGE_KEEP_ALIVE_MS = 75000,
     EDGE_WRITE_MS = 60000, /* a client that takes less than this of its answer: */
@@ -50,6 +52,9 @@ enum {
     EDGE_LINGER_MS = 2000,
     EDGE_STOP_MS = 30000,
     EDGE_ACCEPT_PAUSE_MS = 100,
+    EDGE_RESERVE_BYTES = 4 * 1024 * 1024, /* of each thread, of address space */
+    EDGE_WARY_MS = 10000,                 /* after a shortage of memory: accepts a few at a time */
+    EDGE_SHED_MS = 1000, /* while memory is short: a client that has not asked yet */
 };
 
 /* Written by the worker, read by the main thread: relaxed atomics. One name each in stats.c. */
@@ -77,6 +82,7 @@ enum counter {
     COUNT_HANDSHAKE_FAILURES,
     COUNT_TUNNELS,
     COUNT_LOG_DROPS,
+    COUNT_MEMORY_SHORT, /* times an allocation failed that had not before */
     COUNT_CACHE_HITS,
     COUNT_CACHE_MISSES,
     COUNT_CACHE_STALE,       /* of the hits, and in the place of failures */
@@ -91,10 +97,10 @@ enum counter {
     COUNT_H2_HEADER_LISTS,    /* above H2_HEADER_LIST_BYTES */
     COUNT_H2_STALLS,          /* streams whose window stayed closed */
     COUNT_COMPRESSED,         /* answers */
-    COUNT_COMPRESS_SKIPPED,   /* more than OUTLET_MAX_CODERS at once */
+    COUNT_COMPRESS_SKIPPED,   /* OUTLET_MAX_CODERS at once, or no memory */
     COUNT_CORS_REFUSED,       /* preflights */
     COUNT_AUTH_FAILURES,
-    COUNT_AUTH_QUEUE, /* passwords that could not be checked: too many waited */
+    COUNT_AUTH_QUEUE, /* passwords that could not be checked: too many waited, or memory */
     COUNT_MAINTENANCE,
     COUNT_RATES,               /* requests answered with 429 */
     COUNT_RATES_DRY_RUN,       /* that would have been */
@@ -121,11 +127,12 @@ enum counter {
 
 struct listener {
     struct watch watch;
-    struct timer pause; /* no descriptor was left: accepts again after it */
+    struct timer pause; /* no descriptor or too little memory was left: accepts again after it */
     struct list link;
     struct worker *worker;
     uint32_t id;
     int fd;
+    bool is_full; /* there is no descriptor for more clients */
 };
 
 struct worker {
@@ -163,6 +170,10 @@ struct worker {
     struct timer stop_timer;
     bool stopping;
     bool retiring; /* with <stopping>: idle connections wait for a last request */
+    bool closing;  /* every answer is its connection's last: it stops, or memory is short */
+    struct reserve reserve;
+    uint64_t shortage_said_ns; /* in the log */
+    uint64_t shortage_over_ns; /* the last one; 0: there was none */
     uint32_t coder_count;
     struct coder *kept_coders[HTTP_CODING_IDENTITY]; /* for the next answers */
     uint32_t auth_waiting;                           /* jobs whose letter has not come */
@@ -203,6 +214,10 @@ void worker_report(struct worker *worker, enum letter_kind kind, uint64_t number
 /* A client is gone; ends the worker when it was the last one and the worker stops. */
 void worker_forget_client(struct worker *worker);
 
+/* shortage.c: what the worker does without while memory is short. */
+void shortage_begin(struct worker *worker); /* in the worker's thread, before anything else */
+void shortage_end(struct worker *worker);
+
 /* Text of the Date header, renewed once a second. */
 const char *worker_date(struct worker *worker);
 /* Well spread, not secret. */
@@ -212,5 +227,10 @@ void worker_random_id(struct worker *worker, char *ret);
 
 /* listener.c: accepts on <fd>, which becomes the worker's. */
 void listener_open(struct worker *worker, uint32_t id, int fd);
+/* Those that were paused go on, if they may. */
+void listener_resume_all(struct worker *worker);
+/* Some descriptors are not for clients but for what they ask for. Called once, before workers and
+ * before the process is confined. */
+void listener_reserve_descriptors(void);
 /* Closes those that are not in the newest table; all when <all>. */
 void listener_close_unused(struct worker *worker, bool all);

@@ -5,7 +5,8 @@
  * and for finding files; a proxy passes the target on as it came.
  *
  * The policy: percent-encoded unreserved characters are decoded, every other
- * encoding stays and gets upper-case digits ("%2f" is "%2F", never a slash).
+ * encoding stays and gets upper-case digits ("%2f" is "%2F", never a slash; where reading
+ * it as one would lead to another route, the edge refuses it: edge/route.h).
  * "." and ".." segments are resolved after that; ".." above the root is refused.
  * Empty segments are dropped ("//a" is "/a"): most backends do that, and a slash
  * must not lead around a route. Refused besides: "%00", a '%' without two

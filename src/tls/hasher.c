@@ -3,14 +3,16 @@
 
 #include <openssl/evp.h>
 
+#include "base/mem.h"
 #include "tls/hasher.h"
 
 void hasher_init(struct hasher *hasher)
 {
-    hasher->context = EVP_MD_CTX_new();
-    bool started =
-        hasher->context != NULL && EVP_DigestInit_ex(hasher->context, EVP_sha256(), NULL) == 1;
-    assert(started); /* out of memory, or an OpenSSL without SHA-256 */
+    while ((hasher->context = EVP_MD_CTX_new()) == NULL ||
+           EVP_DigestInit_ex(hasher->context, EVP_sha256(), NULL) != 1) {
+        EVP_MD_CTX_free(hasher->context);
+        mem_make_room();
+    }
 }
 
 void hasher_done(struct hasher *hasher)

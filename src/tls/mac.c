@@ -4,15 +4,17 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "base/mem.h"
 #include "tls/mac.h"
 
 void mac_sign(const void *key, size_t key_len, struct str text, unsigned char *ret)
 {
     unsigned len = 0;
-    bool made = HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text.ptr, text.len,
-                     ret, &len) != NULL;
 
-    assert(made && len == MAC_BYTES); /* out of memory, or an OpenSSL without SHA-256 */
+    while (HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text.ptr, text.len, ret,
+                &len) == NULL)
+        mem_make_room();
+    assert(len == MAC_BYTES);
 }
 
 uint64_t mac_sign_u64(const void *key, size_t key_len, struct str text)

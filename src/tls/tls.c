@@ -2,11 +2,13 @@
 #include "base/base.h"
 
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <pthread.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "tls/tls_priv.h"
 
 static const char ciphers[] =
@@ -42,8 +44,32 @@ static void names_free(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index,
     free(names);
 }
 
+/* ---- the library's memory, which may come from the reserve: what it does when it gets none is its
+ * least tried part ---- */
+
+static void *library_new(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return size == 0 ? NULL : mem_try(NULL, size);
+}
+
+static void library_free(void *ptr, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(ptr);
+}
+
+static void *library_grow(void *ptr, size_t size, const char *file, int line)
+{
+    if (size > 0)
+        return mem_try(ptr, size);
+    library_free(ptr, file, line);
+    return NULL;
+}
+
 static void init_once(void)
 {
+    (void)CRYPTO_set_mem_functions(library_new, library_grow, library_free); /* not too late */
     (void)OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, NULL);
     names_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, names_free);
     assert(names_index >= 0);
@@ -101,17 +127,19 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
     char lower[TLS_MAX_NAME_BYTES];
     size_t len;
 
-    (void)alert, (void)arg;
+    (void)arg;
     struct names *names = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), names_index);
     if (names == NULL || SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &bytes, &len) != 1)
         return SSL_CLIENT_HELLO_SUCCESS;
     struct str name = read_server_name(bytes, len);
     SSL_CTX *found =
         tls_lower_name(name, lower) ? tls_find_name(names, str_from(lower, name.len)) : NULL;
-    if (found != NULL) {
-        (void)SSL_set_SSL_CTX(ssl, found);
-        tls_extra_apply(ssl, found);
+    if (found != NULL && SSL_set_SSL_CTX(ssl, found) != found) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
     }
+    if (found != NULL)
+        tls_extra_apply(ssl, found);
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 

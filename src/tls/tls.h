@@ -62,6 +62,7 @@ struct tls_io {
     bool drained;
 };
 
+/* NULL: out of memory. */
 struct tls_stream *tls_stream_new(struct tls_context *context, struct tls_io *io);
 void tls_stream_free(struct tls_stream *stream);
 

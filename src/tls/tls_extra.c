@@ -67,6 +67,8 @@ static int on_status(SSL *ssl, void *arg)
         (extra->ocsp_until != 0 && clock_wall_ms() / 1000 >= extra->ocsp_until))
         return SSL_TLSEXT_ERR_NOACK;
     unsigned char *copy = OPENSSL_memdup(extra->ocsp, (size_t)extra->ocsp_len);
+    if (copy == NULL)
+        return SSL_TLSEXT_ERR_NOACK;
     (void)SSL_set_tlsext_status_ocsp_resp(ssl, copy, extra->ocsp_len); /* owns it */
     return SSL_TLSEXT_ERR_OK;
 }
@@ -74,7 +76,8 @@ static int on_status(SSL *ssl, void *arg)
 static bool decode_base64(struct str text, unsigned char **ret, int *ret_len)
 {
     unsigned char *bytes = OPENSSL_malloc(text.len + 1);
-    int len = EVP_DecodeBlock(bytes, (const unsigned char *)text.ptr, (int)text.len);
+    int len =
+        bytes == NULL ? 0 : EVP_DecodeBlock(bytes, (const unsigned char *)text.ptr, (int)text.len);
 
     for (size_t i = text.len; len > 0 && i > 0 && text.ptr[i - 1] == '='; i--)
         len--;

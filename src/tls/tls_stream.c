@@ -66,7 +66,12 @@ struct tls_stream *tls_stream_new(struct tls_context *context, struct tls_io *io
     SSL *ssl = SSL_new(context->front);
     BIO *bio = BIO_new(socket_method);
 
-    assert(ssl != NULL && bio != NULL);
+    if (ssl == NULL || bio == NULL) {
+        SSL_free(ssl);
+        (void)BIO_free(bio);
+        ERR_clear_error();
+        return NULL;
+    }
     BIO_set_data(bio, io);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);

@@ -17,7 +17,8 @@ struct parser {
     struct yaml_limits limits;
     const char *file;
     size_t nodes;
-    struct map anchors; /* name -> struct yaml_node * that is complete */
+    struct fy_mark last; /* where the last event with a place began */
+    struct map anchors;  /* name -> struct yaml_node * that is complete */
 };
 
 static void parser_done(struct parser *parser)
@@ -55,7 +56,7 @@ static bool syntax_error(const struct parser *parser, struct err *err)
     if (error == NULL)
         return err_set(err, ERR_INVALID, "%s: not YAML", parser->file);
     return err_set(err, ERR_INVALID, "%s:%d:%d: not YAML: %s", parser->file, error->line,
-                   error->column, error->msg);
+                   error->column, yaml_message(parser->arena, error->msg));
 }
 
 /* Sets <scope>; its event is freed by whoever declared it. */
@@ -66,13 +67,16 @@ static bool next_event(struct parser *parser, struct event_scope *scope, struct 
     return scope->event != NULL || syntax_error(parser, err);
 }
 
-static void set_place(const struct parser *parser, struct fy_event *event, struct yaml_node *node)
+/* A value that is not written has the place of its key. */
+static void set_place(struct parser *parser, struct fy_event *event, struct yaml_node *node)
 {
     const struct fy_mark *mark = fy_event_start_mark(event);
 
+    if (mark != NULL)
+        parser->last = *mark;
     node->file = parser->file;
-    node->line = mark == NULL ? 1 : (uint32_t)mark->line + 1;
-    node->column = mark == NULL ? 1 : (uint32_t)mark->column + 1;
+    node->line = (uint32_t)parser->last.line + 1;
+    node->column = (uint32_t)parser->last.column + 1;
 }
 
 static bool count_node(struct parser *parser, const struct yaml_node *node, struct err *err)
@@ -149,7 +153,8 @@ static bool build_alias(struct parser *parser, struct fy_event *event, size_t de
         return false;
     const struct yaml_node *target = (struct yaml_node *)map_find(&parser->anchors, str_of(name));
     if (target == NULL) {
-        (void)err_set(err, ERR_INVALID, "unknown anchor '%s'; an alias follows its anchor", name);
+        (void)err_set(err, ERR_INVALID, "unknown anchor '%s'; '&%s' must stand above this line",
+                      name, name);
         return fail_at(parser, &place, err);
     }
     return copy_alias(parser, target, depth, &place, ret, err);
@@ -185,18 +190,22 @@ static bool check_key(const struct parser *parser, const struct yaml_node *map,
         (struct yaml_node *)map_set(seen, str_of(key->text), (void *)(uintptr_t)key);
     if (first == NULL)
         return true;
-    (void)err_set(err, ERR_INVALID, "key '%s' is there twice, first at line %u; keep one",
-                  key->text, first->line);
+    bool is_merge = !key->quoted && strcmp(key->text, "<<") == 0;
+    (void)err_set(err, ERR_INVALID, "key '%s' is there twice, first at line %u; %s", key->text,
+                  first->line, is_merge ? "write one: <<: [*a, *b]" : "keep one");
     return fail_at(parser, key, err);
 }
 
 /* Adds the keys of <from> that <map> does not have. */
 static bool merge_map(struct parser *parser, struct yaml_node *map, const struct yaml_node *from,
-                      struct err *err)
+                      const struct yaml_node *key, struct err *err)
 {
     if (from->kind != YAML_MAP) {
-        (void)err_set(err, ERR_INVALID, "'<<' takes a map or a list of maps");
-        return fail_at(parser, from, err);
+        (void)err_set(err, ERR_INVALID, "'<<' takes a map or a list of maps, and this is %s",
+                      yaml_is_null(from)        ? "empty"
+                      : from->kind == YAML_LIST ? "a list"
+                                                : "a single value");
+        return fail_at(parser, key, err);
     }
     for (size_t i = 0; i < from->count; i++) {
         if (yaml_find_item(map, from->items[i].key) != NULL)
@@ -211,12 +220,13 @@ static bool merge_map(struct parser *parser, struct yaml_node *map, const struct
 }
 
 static bool apply_merge_key(struct parser *parser, struct yaml_node *map,
-                            const struct yaml_node *merge, struct err *err)
+                            const struct yaml_node *merge, const struct yaml_node *key,
+                            struct err *err)
 {
     if (merge->kind != YAML_LIST)
-        return merge_map(parser, map, merge, err);
+        return merge_map(parser, map, merge, key, err);
     for (size_t i = 0; i < merge->count; i++)
-        if (!merge_map(parser, map, merge->items[i].node, err))
+        if (!merge_map(parser, map, merge->items[i].node, key, err))
             return false;
     return true;
 }
@@ -243,6 +253,7 @@ static bool build_entries(struct parser *parser, struct yaml_node *map, size_t d
                           struct map *seen, struct err *err)
 {
     const struct yaml_node *merge = NULL;
+    const struct yaml_node *merge_key = NULL;
 
     for (;;) {
         AUTO(event_scope_done) struct event_scope key_event = {0};
@@ -253,16 +264,18 @@ static bool build_entries(struct parser *parser, struct yaml_node *map, size_t d
         if (!next_event(parser, &key_event, err))
             return false;
         if (key_event.event->type == FYET_MAPPING_END)
-            return merge == NULL || apply_merge_key(parser, map, merge, err);
+            return merge == NULL || apply_merge_key(parser, map, merge, merge_key, err);
         if (!build_key(parser, key_event.event, &key, err) ||
             !check_key(parser, map, key, seen, err) || !next_event(parser, &value_event, err) ||
             !build_node(parser, value_event.event, depth + 1, &node, err))
             return false;
-        if (!key->quoted && strcmp(key->text, "<<") == 0)
+        if (!key->quoted && strcmp(key->text, "<<") == 0) {
             merge = node;
-        else
-            yaml_add_item(parser->arena, map,
-                          (struct yaml_item){key->text, key->line, key->column, node});
+            merge_key = key;
+            continue;
+        }
+        yaml_add_item(parser->arena, map,
+                      (struct yaml_item){key->text, key->line, key->column, node});
     }
 }
 

@@ -296,7 +296,7 @@ def logs_have_prefixes_and_pass_the_filters_on():
         same(place.run("logs"), (0, "backend-1   | a\npostgres-1  | b\n", ""))
         same(place.run("logs", "-t", "--no-log-prefix", "-n", "5", "--since", "2026-11-21", "a b"),
              (0, "2026-11-21T01:54:07.123Z a\n2026-11-21T01:54:07.124Z b\n", ""))
-        same(place.daemon.requests[-1][2], "follow=0&tail=5&since_ms=1795219200000&service=a%20b")
+        same(place.daemon.requests[-1][2], "follow=0&service=a%20b&tail=5&since_ms=1795219200000")
         place.run("logs", "-f", "--until", "2026-11-22T00:00:00+09:00")
         same(place.daemon.requests[-1][2], "follow=1&until_ms=1795273200000")
         same(place.run("logs", "--since", "soon")[0], 2)

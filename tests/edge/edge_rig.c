@@ -200,10 +200,10 @@ static void answer(int fd, bool good, const char *text)
     fd_close(fd);
 }
 
-/* True: <waiter> was answered. */
+/* True: <waiter> was answered, with the newest event that has its text. */
 static bool match(struct rig *rig, const struct waiter *waiter)
 {
-    for (size_t i = 0; i < rig->events.len; i++) {
+    for (size_t i = rig->events.len; i-- > 0;) {
         const char *event = rig->events.ptr[i];
         if (strstr(event, waiter->text) != NULL) {
             answer(waiter->fd, strstr(event, "\"refused\"") == NULL, event);

@@ -148,9 +148,11 @@ def headers_in_disguise():
 
     serve(application)
     answer = ask(b"GET / HTTP/1.1\r\n" + HOST + b"X_Forwarded_Proto: https\r\nX-Forwarded_For: 1\r\n"
-                 b"Content_Length: 5\r\nX_Own: kept\r\n\r\n", b"X-Request-Id").lower()
+                 b"Content_Length: 5\r\nX_Real-IP: 2\r\nX_Client_Cert_Verify: SUCCESS\r\n"
+                 b"X_Own: kept\r\n\r\n", b"X-Request-Id").lower()
     assert b"x_own: kept\r\n" in answer, answer
-    assert b"forwarded_" not in answer and b"content_length" not in answer, answer
+    for name in (b"forwarded_", b"content_length", b"x_real", b"client_cert"):
+        assert name not in answer, answer
     assert b"x-forwarded-proto: http\r\n" in answer, answer
 
 

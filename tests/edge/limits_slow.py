@@ -1,4 +1,5 @@
-"""Slow clients: they are cut off, and nobody else is slowed down meanwhile."""
+"""Slow clients: they are cut off, and nobody else is slowed down meanwhile. How little, to a tenth of
+the p99, is bench/slow/run's to say: here the machine may do other work."""
 import os
 import sys
 import time
@@ -8,6 +9,7 @@ import tap  # noqa: E402
 from tables import Recorder, connect, expect_counter, get, publish  # noqa: E402
 
 CLIENTS, HEAD_SECONDS = 500, 10
+SLACK_MS = 2  # of the machine's own
 app = Recorder()
 
 
@@ -65,11 +67,13 @@ def of_500_slow_heads_none_is_alive_after_ten_seconds():
     os.waitpid(child, 0)
     time.sleep(max(0, began + HEAD_SECONDS + 0.5 - time.monotonic()))
     assert not [sock for sock in socks if is_alive(sock)]
-    print(f"# others: p90 {alone[0]:.2f} ms and p99 {alone[1]:.2f} ms alone, {meanwhile[0]:.2f} ms and "
-          f"{meanwhile[1]:.2f} ms meanwhile", flush=True)
-    assert meanwhile[0] < max(1.1 * alone[0], alone[0] + 5), (alone, meanwhile)
     for sock in socks:
         sock.close()
+    after = honest(3)
+    alone = [max(pair) for pair in zip(alone, after)]
+    print(f"# others: p90 {alone[0]:.2f} ms and p99 {alone[1]:.2f} ms alone, {meanwhile[0]:.2f} ms and "
+          f"{meanwhile[1]:.2f} ms meanwhile", flush=True)
+    assert meanwhile[0] < max(1.1 * alone[0], alone[0] + SLACK_MS), (alone, meanwhile)
     expect_counter("slow_heads", CLIENTS)
 
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Any bytes as an HTTP/2 connection, through the edge's own code and a real
- * socket: what it answers must be whole frames, and when the client leaves nothing
- * of the connection may remain. The guard must judge a connection by its bytes,
- * however they are cut. A first byte that is even puts the preface and empty
- * SETTINGS in front.
+ * socket: what it answers must be whole frames whose header blocks a client can
+ * read, and when the client leaves nothing of the connection may remain. The guard must judge a
+ * connection by its bytes, however they are cut. A first byte that is even puts the preface and
+ * empty SETTINGS in front.
  */
 #include "base/base.h"
 
@@ -27,8 +27,33 @@ static void check_guard(const uint8_t *data, size_t size)
     assert(verdict != H2_COST_NONE || h2_guard_is_waiting(&whole) == h2_guard_is_waiting(&parts));
 }
 
+/* A header block, whole in one frame: it can be decompressed, a head begins with its status, and no
+ * name is of HTTP/1.1 alone or has a capital letter (RFC 9113, 8.2). */
+static void check_block(nghttp2_hd_inflater *inflater, const uint8_t *at, size_t len)
+{
+    int flags = 0;
+    size_t count = 0;
+
+    while ((flags & NGHTTP2_HD_INFLATE_FINAL) == 0) {
+        nghttp2_nv field;
+        ssize_t used = nghttp2_hd_inflate_hd2(inflater, &field, &flags, at, len, 1);
+        assert(used >= 0 && (size_t)used <= len);
+        at += used;
+        len -= (size_t)used;
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) == 0)
+            continue;
+        struct str name = str_from(field.name, field.namelen);
+        assert((count++ == 0) == str_is(name, ":status"));
+        assert(!str_is(name, "connection") && !str_is(name, "transfer-encoding"));
+        for (size_t i = 0; i < name.len; i++)
+            assert(name.ptr[i] < 'A' || name.ptr[i] > 'Z');
+    }
+    assert(len == 0);
+    (void)nghttp2_hd_inflate_end_headers(inflater);
+}
+
 /* Frames of RFC 9113, 4.1, unless it is an answer in HTTP/1.1. */
-static void check_answer(const uint8_t *at, size_t len)
+static void check_frames(nghttp2_hd_inflater *inflater, const uint8_t *at, size_t len)
 {
     bool whole = true;
 
@@ -43,12 +68,27 @@ static void check_answer(const uint8_t *at, size_t len)
         assert(at[3] <= 9 && at[3] != 5); /* no push, and nothing that is not registered */
         assert(at[8] % 2 == 1 || (at[5] | at[6] | at[7] | at[8]) == 0);
         whole = len >= H2_FRAME_HEAD_BYTES + payload;
+        if (whole && at[3] == NGHTTP2_HEADERS) {
+            assert(at[4] & NGHTTP2_FLAG_END_HEADERS);
+            assert((at[4] & (NGHTTP2_FLAG_PADDED | NGHTTP2_FLAG_PRIORITY)) == 0);
+            check_block(inflater, at + H2_FRAME_HEAD_BYTES, payload);
+        }
         if (whole) {
             at += H2_FRAME_HEAD_BYTES + payload;
             len -= H2_FRAME_HEAD_BYTES + payload;
         }
     }
     assert(whole);
+}
+
+static void check_answer(const uint8_t *at, size_t len)
+{
+    nghttp2_hd_inflater *inflater;
+    int failed = nghttp2_hd_inflate_new(&inflater);
+
+    assert(failed == 0);
+    check_frames(inflater, at, len);
+    nghttp2_hd_inflate_del(inflater);
 }
 
 static void run(const uint8_t *data, size_t size)

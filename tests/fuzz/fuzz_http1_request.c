@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Any bytes as a request head. What is accepted must be framed in one way only,
- * and no prefix may be judged differently from the whole.
+ * read the same once more when it is written out again, and no prefix may be
+ * judged differently from the whole.
  */
 #include "base/base.h"
 
-#include "http/http1.h"
+#include "http1_again.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,16 +46,40 @@ static void check_accepted(struct str bytes)
     assert(head.minor_version == 1 || (!head.upgrade && codings == 0));
 }
 
+static void check_again(void)
+{
+    AUTO(buf_done) struct buf text = {0};
+    static struct http1_head again;
+    const char *why;
+
+    assert(head.method_text.len > 0 && http1_is_made_of(head.method_text, HTTP_CLASS_TOKEN));
+    assert(head.target.len > 0 && http1_is_made_of(head.target, HTTP_CLASS_TARGET));
+    buf_add_str(&text, head.method_text);
+    buf_add_char(&text, ' ');
+    buf_add_str(&text, head.target);
+    buf_addf(&text, " HTTP/1.%d\r\n", head.minor_version);
+    http1_again_headers(&head, &text);
+    assert(http1_parse_request(buf_str(&text), &again, &why) == HTTP1_DONE);
+    assert(again.head_bytes == text.len);
+    http1_again_check(&head, &again);
+    assert(head.method == again.method && str_eq(head.target, again.target));
+    assert(str_eq(head.path, again.path) && str_eq(head.host, again.host));
+    assert((head.query.ptr == NULL) == (again.query.ptr == NULL));
+    assert(str_eq(head.query, again.query));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str bytes = str_from(data, size);
     const char *why = NULL, *why_part = NULL;
     enum http1_result whole = http1_parse_request(bytes, &head, &why);
 
-    if (whole == HTTP1_DONE)
+    if (whole == HTTP1_DONE) {
         check_accepted(bytes);
-    else if (whole != HTTP1_MORE)
+        check_again();
+    } else if (whole != HTTP1_MORE) {
         assert(why != NULL && head.status >= 400 && head.status < 600);
+    }
 
     size_t end = whole == HTTP1_DONE ? head.head_bytes : size;
     size_t step = end / 64 + 1;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The first byte chooses the method that is answered, the rest is a response
- * head. A body must never be expected where HTTP has none.
+ * head. A body must never be expected where HTTP has none, and what is accepted
+ * reads the same once more when it is written out again.
  */
 #include "base/base.h"
 
-#include "http/http1.h"
+#include "http1_again.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,6 +26,22 @@ static void check_accepted(enum http_method method)
         assert(head.minor_version == 1 && !head.has_content_length);
 }
 
+static void check_again(enum http_method method)
+{
+    AUTO(buf_done) struct buf text = {0};
+    static struct http1_head again;
+    const char *why;
+
+    buf_addf(&text, "HTTP/1.%d %d ", head.minor_version, head.status);
+    buf_add_str(&text, head.reason);
+    buf_add_text(&text, "\r\n");
+    http1_again_headers(&head, &text);
+    assert(http1_parse_response(buf_str(&text), method, &again, &why) == HTTP1_DONE);
+    assert(again.head_bytes == text.len);
+    http1_again_check(&head, &again);
+    assert(head.status == again.status && str_eq(head.reason, again.reason));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -34,10 +51,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *why = NULL, *why_part = NULL;
     enum http1_result whole = http1_parse_response(bytes, method, &head, &why);
 
-    if (whole == HTTP1_DONE)
+    if (whole == HTTP1_DONE) {
         check_accepted(method);
-    else if (whole != HTTP1_MORE)
+        check_again(method);
+    } else if (whole != HTTP1_MORE) {
         assert(why != NULL);
+    }
 
     size_t end = whole == HTTP1_DONE ? head.head_bytes : bytes.len;
     size_t step = end / 64 + 1;

@@ -87,7 +87,7 @@ VALUES = {
                  "programs of another platform do not run on this machine"),
     "security_opt": (of_service(security_opt=["systempaths=unconfined"]), "use no-new-privileges"),
     "volumes_from": (of_service(volumes_from=["container:other"]), "name a service of this project"),
-    "driver": ({**of_service(networks=["n"]), "networks": {"n": {"driver": "overlay"}}},
+    "driver": ({**of_service(networks=["n"]), "networks": {"n": {"driver": "macvlan"}}},
                "has no such driver; use bridge"),
     "driver_opts": ({**of_service(networks=["n"]), "networks": {"n": {"driver_opts": {
         "com.docker.network.bridge.enable_icc": "false"}}}}, "use several networks"),

@@ -512,8 +512,8 @@ def test_a_range_of_ports_gives_one_that_is_free(system):
 
 def test_two_services_cannot_publish_one_port(system):
     system.file({"services": {"a": web(ports=["8145:8000"]), "b": web(ports=["8145:8000"])}})
-    failed = system.up_fails()
-    assert "services.b: port 8145 is published by service 'a' already" in failed.err
+    failed = system.up_fails(status=2)
+    assert "port 8145 is published by service 'a' already" in failed.err
 
 
 def test_a_range_for_a_range_is_many_ports(system):

@@ -143,9 +143,10 @@ static void errors_name_file_line_column_and_path(void **state)
         {"services: {s: {image: a, tty: maybe}}\n",
          "compose.yaml:1:31: services.s.tty: 'maybe' is not true or false"},
         {"services: {s: {image: a, ports: 80}}\n",
-         "compose.yaml:1:33: services.s.ports: must be a list, not a single value"},
+         "compose.yaml:1:33: services.s.ports: must be a list, not a single value; write "
+         "[\"80\"]"},
         {"services: {s: {image: a, stop_grace_period: 10}}\n",
-         "compose.yaml:1:45: services.s.stop_grace_period: '10' is no duration; write it as 1m30s"},
+         "compose.yaml:1:45: services.s.stop_grace_period: '10' has no unit; write 10s"},
         {"services: {s: {image: a, volumes: [\"v:/v\"]}}\n",
          "compose.yaml:1:36: services.s.volumes[0]: 'v' is not one of the volumes; add it to the "
          "top-level 'volumes'"},
@@ -157,7 +158,7 @@ static void errors_name_file_line_column_and_path(void **state)
         {"services: {\"a b\": {image: a}}\n",
          "compose.yaml:1:12: services: name 'a b' must be letters, digits, '.', '_' and '-' (at "
          "most 128)"},
-        {"a: [\n", "compose.yaml:2:1: not YAML: flow sequence without a closing bracket"},
+        {"a: [\n", "compose.yaml:2:1: not YAML: a '[' or '{' is never closed; close it"},
         {"", "compose.yaml: the file is empty; it needs 'services'"},
         {"services: {s: {image: \"${a!}\"}}\n",
          "compose.yaml:1:23: services.s.image: '${a!}' is no variable; write ${NAME}, or $$ for a "

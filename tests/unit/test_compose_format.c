@@ -165,7 +165,7 @@ static void a_resolved_project_that_was_tampered_with_is_refused(void **state)
         const char *message;
     } rows[] = {
         {"{", "line 1, column 1: not JSON: string or '}' expected near end of file"},
-        {"[]", "must be a map, not a list"},
+        {"[]", "must be a map, not a list; leave out the '-'"},
         {"{\"services\":{\"s\":{\"image\":\"a\"}}}", "a resolved project needs a 'name'"},
         {"{\"name\":\"p\",\"services\":{\"s\":{\"image\":1}}}",
          "services.s.image: must be a text, and 1 is a number; put quotes around it: \"1\""},

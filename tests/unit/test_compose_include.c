@@ -102,8 +102,9 @@ static void what_is_wrong_with_include_is_refused(void **state)
         "a.yaml -> b.yaml -> c.yaml -> a.yaml");
     fixture_refused("include: [{env_file: x}]\nservices: {w: {image: a}}\n",
                     "compose.yaml:1:11: include[0]: needs 'path'");
-    fixture_refused("include: {path: x}\nservices: {w: {image: a}}\n",
-                    "compose.yaml:1:10: include: must be a list, not a map");
+    fixture_refused(
+        "include: {path: x}\nservices: {w: {image: a}}\n",
+        "compose.yaml:1:10: include: must be a list, not a map; begin each entry with '- '");
     fixture_write("wrong.yaml", "services: {a: {image: a, prots: []}}\n");
     fixture_refused("include: [wrong.yaml]\nservices: {w: {image: a}}\n",
                     "wrong.yaml:1:26: services.a: unknown key 'prots'; did you mean 'ports'?");

@@ -51,7 +51,7 @@ static void support_depends_on_the_value_where_it_must(void **state)
         ONE("gpus: all"),
         ONE("volumes: [{type: npipe, source: x, target: /x}]"),
         ONE("volumes_from: [\"container:x\"]"),
-        ONE("networks: [n]}\nnetworks: {n: {driver: overlay}"),
+        ONE("networks: [n]}\nnetworks: {n: {driver: macvlan}"),
         ONE("networks: [n]}\nnetworks: {n: {enable_ipv6: true}"),
         ONE("networks: [n]}\nnetworks: {n: {driver_opts: {com.docker.network.bridge.enable_icc: "
             "\"false\"}}"),

@@ -99,6 +99,53 @@ static void a_limit_recovers_with_time(void **state)
     assert_int_equal(guard.buckets[H2_COST_RESET].used, 0);
 }
 
+static void an_update_of_no_stream_is_an_error(void **state)
+{
+    struct h2_guard guard = begun();
+
+    (void)state;
+    assert_int_equal(feed(&guard, 16, 0, 0, 7, 1), H2_COST_PROTOCOL);
+    guard = begun();
+    assert_int_equal(feed(&guard, 16, 0, 0, 3, 1), H2_COST_NONE); /* too short: the library's */
+}
+
+/* ---- priorities ---- */
+
+static void check_merged(const char *value, uint32_t urgency, int incremental)
+{
+    nghttp2_extpri priority = {.urgency = 4, .inc = 0};
+
+    h2_priority_merge(&priority, str_of(value));
+    assert_int_equal(priority.urgency, urgency);
+    assert_int_equal(priority.inc, incremental);
+}
+
+static void what_a_priority_does_not_say_stays(void **state)
+{
+    (void)state;
+    check_merged("", 4, 0);
+    check_merged("u=0", 0, 0);
+    check_merged("i", 4, 1);
+    check_merged("u=7, i", 7, 1);
+    check_merged("i=?1,u=2", 2, 1);
+    check_merged("i, i=?0", 4, 0); /* the last one counts */
+    check_merged("u=1;x=\"y\" , i;z", 1, 1);
+    check_merged("a=\"u=1,\\\",i\", u=6", 6, 0);
+}
+
+static void what_is_no_priority_changes_nothing(void **state)
+{
+    (void)state;
+    check_merged("u=8", 4, 0);
+    check_merged("u=-1", 4, 0);
+    check_merged("u=1.0", 4, 0);
+    check_merged("u", 4, 0);
+    check_merged("U=1", 4, 0);
+    check_merged("i=1", 4, 0);
+    check_merged("a=\"u=1", 4, 0);
+    check_merged(",,,=,", 4, 0);
+}
+
 static void eight_continuations_pass_and_nine_do_not(void **state)
 {
     struct h2_guard guard = begun();
@@ -522,6 +569,9 @@ int main(void)
         cmocka_unit_test(no_minute_has_a_thousand_resets),
         cmocka_unit_test(a_limit_recovers_with_time),
         cmocka_unit_test(eight_continuations_pass_and_nine_do_not),
+        cmocka_unit_test(an_update_of_no_stream_is_an_error),
+        cmocka_unit_test(what_a_priority_does_not_say_stays),
+        cmocka_unit_test(what_is_no_priority_changes_nothing),
         cmocka_unit_test(a_stream_that_the_client_ended_stays_so),
         cmocka_unit_test(stream_identifiers_only_grow),
         cmocka_unit_test(it_waits_for_what_was_begun),

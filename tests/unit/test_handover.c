@@ -65,6 +65,19 @@ static void a_descriptor_is_taken_once_and_closed_by_the_next_exec(void **state)
     fd_close(kept);
 }
 
+static void what_is_kept_for_the_next_program_is_not_for_what_is_started_meanwhile(void **state)
+{
+    (void)state;
+    AUTO(json_unref) json_t *kept = handover_keep(STDERR_FILENO);
+    AUTO(json_unref) json_t *none = handover_keep(-1);
+    int fd = (int)json_integer_value(kept);
+
+    assert_true(fd > STDERR_FILENO);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(json_integer_value(none), -1);
+    fd_close(fd);
+}
+
 struct ended {
     struct loop *loop;
     int status;
@@ -175,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_another_format_left_is_refused),
         cmocka_unit_test(a_descriptor_is_taken_once_and_closed_by_the_next_exec),
+        cmocka_unit_test(what_is_kept_for_the_next_program_is_not_for_what_is_started_meanwhile),
         cmocka_unit_test(the_end_of_an_adopted_child_is_heard_with_its_status),
         cmocka_unit_test(one_that_was_forgotten_is_not_heard_of),
         cmocka_unit_test(a_memory_file_is_read_by_many_at_once),

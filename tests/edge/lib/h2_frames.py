@@ -63,11 +63,15 @@ def status_of(block):
 
 
 class Connection:
-    """A client. It answers SETTINGS and PING only when told to read."""
+    """A client. It answers SETTINGS and PING only when told to read; its socket takes <holds>
+    bytes, or what the kernel thinks right."""
 
-    def __init__(self, settings=b"", window=0, port=None, ack=True):
-        self.sock = socket.create_connection(("127.0.0.1", port or os.environ["EDGE_HTTP"]),
-                                             timeout=10)
+    def __init__(self, settings=b"", window=0, port=None, ack=True, holds=0):
+        self.sock = socket.socket()
+        self.sock.settimeout(10)
+        if holds:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, holds)
+        self.sock.connect(("127.0.0.1", int(port or os.environ["EDGE_HTTP"])))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data, self.bodies, self.statuses, self.resets = b"", {}, {}, {}
         self.ended, self.last, self.goaway, self.closed, self.frames = set(), None, None, False, 0
