@@ -324,30 +324,6 @@ static bool check_ports(const struct compose_service *service, struct err *err)
     return true;
 }
 
-/* Would two sockets of these ports get in each other's way? Numbers that are still to be chosen
- * will not. */
-static bool overlaps(const struct compose_port *a, const struct compose_port *b)
-{
-    return a->published != 0 && a->published == b->published && a->protocol == b->protocol &&
-           a->published_last == a->published && b->published_last == b->published &&
-           (a->host_ip == NULL || b->host_ip == NULL || strcmp(a->host_ip, b->host_ip) == 0);
-}
-
-static bool check_twice(const struct compose *compose, size_t index, struct err *err)
-{
-    const struct compose_service *service = &compose->services[index];
-
-    for (size_t i = 0; i < service->port_count; i++)
-        for (size_t other = 0; other <= index; other++)
-            for (size_t k = 0; k < (other == index ? i : compose->services[other].port_count); k++)
-                if (!service->x.provided_by_edge && !compose->services[other].x.provided_by_edge &&
-                    overlaps(&service->ports[i], &compose->services[other].ports[k]))
-                    return err_set(err, ERR_EXISTS, "port %u is published by service '%s' already",
-                                   (unsigned)service->ports[i].published,
-                                   compose->services[other].name);
-    return true;
-}
-
 static bool check_external(const struct daemon *daemon, const struct compose *compose,
                            const struct compose_service *service, struct err *err)
 {
@@ -370,7 +346,7 @@ bool network_check(const struct daemon *daemon, const struct release *candidate,
         const struct compose_service *service = &compose->services[i];
         if (!check_mode(compose, service, err) || !check_resolver(service, err) ||
             !check_interface(service, err) || !check_ports(service, err) ||
-            !check_twice(compose, i, err) || !check_external(daemon, compose, service, err))
+            !check_external(daemon, compose, service, err))
             return err_prefix(err, "services.%s", service->name);
     }
     return true;

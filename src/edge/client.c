@@ -190,6 +190,8 @@ static bool read_request(struct client *client, struct str bytes)
     conn_set_state(conn, &client_busy);
     exchange_start(client, conn, &client_http1);
     spill_free(&worker->spills, former);
+    if (conn->state == &client_busy && conn->peer_closed)
+        conn->state->on_readable(conn); /* the end came with the request: no event follows */
     return conn->in != NULL;
 }
 

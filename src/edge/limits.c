@@ -125,21 +125,32 @@ static bool answer_exceeded(struct exchange *exchange, const struct limits_rate 
     return false;
 }
 
-static bool check_rates(struct exchange *exchange, const struct route_limits *limits,
-                        const uint8_t address[CIDR_ADDRESS_BYTES])
+/* The first rate that this one exceeds, with its bucket; NULL: none, or it is only counted. */
+static const struct limits_rate *find_exceeded(struct exchange *exchange,
+                                               const struct route_limits *limits,
+                                               const uint8_t address[CIDR_ADDRESS_BYTES],
+                                               struct bucket_state *bucket)
 {
     uint64_t now_us = loop_now_ns(exchange->worker->loop) / 1000;
 
     for (size_t i = 0; i < limits->rate_count; i++) {
         const struct limits_rate *rate = &limits->rates[i];
-        struct bucket_state bucket;
-        if (bucket_take(&buckets, key_of(exchange, rate, address), &rate->rate, now_us, &bucket))
+        if (bucket_take(&buckets, key_of(exchange, rate, address), &rate->rate, now_us, bucket))
             continue;
         if (!limits->dry_run)
-            return answer_exceeded(exchange, rate, &bucket);
+            return rate;
         count_add(exchange->worker, COUNT_RATES_DRY_RUN, 1);
     }
-    return true;
+    return NULL;
+}
+
+static bool check_rates(struct exchange *exchange, const struct route_limits *limits,
+                        const uint8_t address[CIDR_ADDRESS_BYTES])
+{
+    struct bucket_state bucket;
+    const struct limits_rate *rate = find_exceeded(exchange, limits, address, &bucket);
+
+    return rate == NULL || answer_exceeded(exchange, rate, &bucket);
 }
 
 /* ---- certificates ---- */
@@ -215,23 +226,15 @@ static bool close_refused(struct exchange *exchange, int status, enum counter co
 bool limits_admit_tcp(struct exchange *exchange)
 {
     const struct route_limits *limits = exchange->route->limits;
-    uint64_t now_us = loop_now_ns(exchange->worker->loop) / 1000;
+    struct bucket_state bucket;
     uint8_t address[CIDR_ADDRESS_BYTES] = {0};
     bool known = cidr_parse_address(limits_ip(exchange), address);
 
     assert(known);
     if (!allows(limits, address))
         return close_refused(exchange, 403, COUNT_ADDRESSES);
-    for (size_t i = 0; i < limits->rate_count; i++) {
-        const struct limits_rate *rate = &limits->rates[i];
-        struct bucket_state bucket;
-        if (bucket_take(&buckets, key_of(exchange, rate, address), &rate->rate, now_us, &bucket))
-            continue;
-        if (!limits->dry_run)
-            return close_refused(exchange, 429, COUNT_RATES);
-        count_add(exchange->worker, COUNT_RATES_DRY_RUN, 1);
-    }
-    return true;
+    return find_exceeded(exchange, limits, address, &bucket) == NULL ||
+           close_refused(exchange, 429, COUNT_RATES);
 }
 
 bool limits_admit_listener(struct exchange *exchange, const struct listener_limits *limits)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from lib import tap
+from lib import apps as apps_of, tap
 
 RIG = sys.argv[1]
 PORT = int(os.environ["EDGE_HTTP"])
@@ -24,50 +24,14 @@ def rig(*argv, stdin=None):
     return subprocess.run([RIG, *argv], input=stdin, capture_output=True, text=True, timeout=20)
 
 
-class App:
+class App(apps_of.Answering):
     """Answers its name; <statuses> are given out first; a path of its own decides more."""
 
     def __init__(self, name, start=True):
         self.name, self.statuses, self.gate = name, [], None
         self.busy = self.most = self.served = 0
         self.lock = threading.Lock()
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        if start:
-            self.start()
-
-    def start(self):
-        self.socket.listen(512)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def stop(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def accept(self):
-        while True:
-            try:
-                sock, _ = self.socket.accept()
-            except OSError:
-                return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
-
-    def serve(self, sock):
-        data = b""
-        try:
-            while True:
-                while b"\r\n\r\n" not in data:
-                    piece = sock.recv(65536)
-                    if not piece:
-                        return
-                    data += piece
-                head, data = data.split(b"\r\n\r\n", 1)
-                self.answer(sock, head.decode())
-        except OSError:
-            return
+        super().__init__(start)
 
     def answer(self, sock, head):
         path = head.split()[1]

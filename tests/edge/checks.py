@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from lib import tap
+from lib import apps as apps_of, tap
 
 RIG = sys.argv[1]
 PORT, TCP = int(os.environ["EDGE_HTTP"]), int(os.environ["EDGE_TCP"])
@@ -20,46 +20,12 @@ def rig(*argv, stdin=None):
     return subprocess.run([RIG, *argv], input=stdin, capture_output=True, text=True, timeout=20)
 
 
-class App:
+class App(apps_of.Answering):
     """Answers its name, and its check by <status>; keeps when it was asked what."""
 
     def __init__(self, name):
         self.name, self.status, self.asked, self.served, self.delay = name, 200, [], 0, 0
-        self.open()
-
-    def open(self, port=0):
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", port))
-        self.socket.listen(512)
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, args=(self.socket,), daemon=True).start()
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def accept(self, listener):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
-
-    def serve(self, sock):
-        data = b""
-        try:
-            while True:
-                while b"\r\n\r\n" not in data:
-                    piece = sock.recv(65536)
-                    if not piece:
-                        return
-                    data += piece
-                head, data = data.split(b"\r\n\r\n", 1)
-                self.answer(sock, head.decode())
-        except OSError:
-            return
+        super().__init__()
 
     def answer(self, sock, head):
         if head.startswith("GET /health"):
@@ -166,11 +132,11 @@ def without_a_path_a_connection_is_enough():
     a, b = App("closed"), App("open")
     publish([a, b], [check_of(a, path=None), check_of(b, path=None)])
     assert names() == {"closed", "open"}
-    a.close()
+    a.stop()
     said = rig("await", '"sick":true,"status":0,"target":"closed"').stdout
     assert "refused" in said, said
     assert names() == {"open"}
-    a.open(a.port)
+    a.start_again()
     wait(lambda: names(10) == {"closed", "open"})
     assert not b.asked
 

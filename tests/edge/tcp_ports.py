@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from lib import tap
+from lib import apps as apps_of, tap
 
 RIG = sys.argv[1]
 TCP = int(os.environ["EDGE_TCP"])
@@ -22,33 +22,13 @@ def rig(*argv, stdin=None):
     return subprocess.run([RIG, *argv], input=stdin, capture_output=True, text=True, timeout=20)
 
 
-class App:
+class App(apps_of.Listening):
     """Says its name to each connection, then what it is sent; counts those that are open."""
 
     def __init__(self, name):
         self.name, self.open, self.most, self.taken, self.first = name, 0, 0, 0, []
         self.lock = threading.Lock()
-        self.listen(0)
-
-    def listen(self, port):
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", port))
-        self.port = self.socket.getsockname()[1]
-        self.socket.listen(512)
-        threading.Thread(target=self.accept, args=(self.socket,), daemon=True).start()
-
-    def stop(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-
-    def accept(self, listener):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+        super().__init__()
 
     def serve(self, sock):
         with self.lock:
@@ -231,13 +211,12 @@ def a_target_that_refuses_is_passed_over_and_left_out():
     a, b, before = App("gone"), App("there"), meter()
     publish([a, b], max_fails=1, fail_timeout_ms=1500, queue={"limit": 0, "timeout_ms": 1},
             meters=[{"release": 0, "meter": 4}], balance="round-robin")
-    port = a.port
     a.stop()
     failures = meter(4)["counts"][CONNECT_FAILURES]
     assert [ask() for _ in range(20)] == ["there"] * 20
     assert 1 <= meter(4)["counts"][CONNECT_FAILURES] - failures <= 4  # two workers, once each
     assert meter(4)["counts"][EJECTIONS] > 0
-    a.listen(port)
+    a.start_again()
     assert {ask() for _ in range(10)} == {"there"}
     wait(lambda: "gone" in {ask() for _ in range(8)})
     wait(lambda: grown(before, C2XX) >= 20)

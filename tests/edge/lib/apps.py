@@ -39,3 +39,59 @@ def serve(application, members=""):
     threading.Thread(target=accept, daemon=True).start()
     subprocess.run([sys.argv[1], "app", members, str(listener.getsockname()[1])], check=True,
                    stdout=subprocess.DEVNULL)
+
+
+class Listening:
+    """An application on a port that it can leave and take again; each connection goes to serve(),
+    in a thread of its own."""
+
+    def __init__(self, start=True):
+        self.port = 0
+        self.bind()
+        if start:
+            self.start()
+
+    def bind(self):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", self.port))
+        self.port = self.socket.getsockname()[1]
+
+    def start(self):
+        self.socket.listen(512)
+        threading.Thread(target=self.accept, args=(self.socket,), daemon=True).start()
+
+    def stop(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def start_again(self):
+        self.bind()
+        self.start()
+
+    def accept(self, listener):
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+
+class Answering(Listening):
+    """Gives each request without a body to answer(sock, head)."""
+
+    def serve(self, sock):
+        data = b""
+        try:
+            while True:
+                while b"\r\n\r\n" not in data:
+                    piece = sock.recv(65536)
+                    if not piece:
+                        return
+                    data += piece
+                head, data = data.split(b"\r\n\r\n", 1)
+                self.answer(sock, head.decode())
+        except OSError:
+            return
