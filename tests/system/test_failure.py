@@ -46,7 +46,7 @@ def test_a_health_check_that_fails_leaves_what_ran_before_serving(system, author
     system.file(routed({"web": web(health=sick)}))
     failed = system.up_fails()
     assert "did not become healthy" in failed.err and "404" in failed.err
-    assert wait(lambda: system.pids() == before, 10)  # the one that failed is being ended
+    assert process.wait(lambda: system.pids() == before, 10)  # the one that failed is being ended
     assert Client(8443, trust=authority).get("/health").status == 200
     system.file(good)
     assert "was up already" in system.up().out
