@@ -150,6 +150,22 @@ def a_client_that_sends_no_more_and_is_sent_nothing():
         expect_more("client_aborts", before)
 
 
+def a_client_that_was_refused_and_sends_on():
+    """It is read for two seconds, so that it sees the answer, and then cut off."""
+    publish(app)
+    with connect() as sock:
+        sock.sendall(b"GET / HTTP/9.9\r\n\r\n")
+        assert b"HTTP/1.1 505 " in sock.recv(4096)
+        start = time.monotonic()
+        try:
+            while time.monotonic() - start < 8:
+                sock.sendall(b"more")
+                time.sleep(0.05)
+        except OSError:
+            pass
+        assert 1.9 < time.monotonic() - start < 5
+
+
 def a_tunnel_in_which_nothing_moves():
     before = counter("timeouts")
     publish(app, [{"path": "/upgrade", "tunnel_timeout_ms": 300}, {}])
@@ -223,10 +239,9 @@ def a_client_that_reads_nothing_is_cut_off():
 if __name__ == "__main__":
     begin_to_read_nothing()
     sys.exit(tap.run([retries_have_a_budget, a_target_that_refuses_is_left_out,
-                      a_target_that_answers_nothing_has_failed,
-                      too_much_waits_for_too_little, a_client_that_leaves,
-                      a_client_that_sends_no_more_and_is_sent_nothing,
-                      a_tunnel_in_which_nothing_moves, a_request_id_that_is_too_long_is_replaced,
-                      what_is_no_handshake,
-                      a_handshake_that_does_not_come,
-                      settings_without_end_in_one_frame, what_a_table_may_not_hold, a_client_that_reads_nothing_is_cut_off]))
+                      a_target_that_answers_nothing_has_failed, too_much_waits_for_too_little,
+                      a_client_that_leaves, a_client_that_sends_no_more_and_is_sent_nothing,
+                      a_client_that_was_refused_and_sends_on, a_tunnel_in_which_nothing_moves,
+                      a_request_id_that_is_too_long_is_replaced, what_is_no_handshake,
+                      a_handshake_that_does_not_come, settings_without_end_in_one_frame,
+                      what_a_table_may_not_hold, a_client_that_reads_nothing_is_cut_off]))
