@@ -166,6 +166,36 @@ def a_client_that_was_refused_and_sends_on():
         assert 1.9 < time.monotonic() - start < 5
 
 
+class Deaf:
+    """Its queue is full, so whoever wants to connect hears nothing."""
+
+    def __enter__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.port = self.socket.getsockname()[1]
+        self.waiting = []
+        try:
+            for _ in range(8):
+                self.waiting.append(socket.create_connection(("127.0.0.1", self.port), 0.3))
+        except TimeoutError:
+            return self
+        raise AssertionError("the kernel takes all")
+
+    def __exit__(self, *_):
+        for sock in (*self.waiting, self.socket):
+            sock.close()
+
+
+def a_target_that_does_not_take_the_connection():
+    """Without a limit of the route five seconds, three times; then it waits in the queue for five."""
+    before = counter("timeouts")
+    with Deaf() as deaf:
+        publish(deaf)
+        start = time.monotonic()
+        status = get("/", sock=connect(timeout=30))[0]
+        assert status in (502, 504) and 14 < time.monotonic() - start < 30, status
+    expect_more("timeouts", before)
+
+
 def a_tunnel_in_which_nothing_moves():
     before = counter("timeouts")
     publish(app, [{"path": "/upgrade", "tunnel_timeout_ms": 300}, {}])
@@ -241,7 +271,8 @@ if __name__ == "__main__":
     sys.exit(tap.run([retries_have_a_budget, a_target_that_refuses_is_left_out,
                       a_target_that_answers_nothing_has_failed, too_much_waits_for_too_little,
                       a_client_that_leaves, a_client_that_sends_no_more_and_is_sent_nothing,
-                      a_client_that_was_refused_and_sends_on, a_tunnel_in_which_nothing_moves,
+                      a_client_that_was_refused_and_sends_on,
+                      a_target_that_does_not_take_the_connection, a_tunnel_in_which_nothing_moves,
                       a_request_id_that_is_too_long_is_replaced, what_is_no_handshake,
                       a_handshake_that_does_not_come, settings_without_end_in_one_frame,
                       what_a_table_may_not_hold, a_client_that_reads_nothing_is_cut_off]))

@@ -184,6 +184,29 @@ static void how_a_list_is_written_makes_no_other_variant(void **state)
     assert_false(same_variant("cookie", "Cookie: a=\"1, 2\"\r\n", "Cookie: a=\"1,2\"\r\n"));
 }
 
+/* With <count> elements, from the first or from the last on. */
+static char *languages(char *bytes, size_t room, int count, bool backwards)
+{
+    size_t len = (size_t)snprintf(bytes, room, "Accept-Language: ");
+
+    for (int i = 0; i < count; i++)
+        len += (size_t)snprintf(bytes + len, room - len, "%sl%d", i > 0 ? ", " : "",
+                                backwards ? count - 1 - i : i);
+    (void)snprintf(bytes + len, room - len, "\r\n");
+    return bytes;
+}
+
+static void a_list_longer_than_is_sorted_keeps_its_order(void **state)
+{
+    char a[1000], b[1000];
+
+    (void)state;
+    for (int count = 32; count <= 33; count++)
+        assert_int_equal(same_variant("accept-language", languages(a, sizeof a, count, false),
+                                      languages(b, sizeof b, count, true)),
+                         count == 32);
+}
+
 static void a_variant_above_its_limit_is_none(void **state)
 {
     AUTO(buf_done) struct buf text = {0};
@@ -245,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_listener_with_rules_of_its_own_has_keys_of_its_own_below_the_same_base),
         cmocka_unit_test(the_names_of_vary_are_one_list),
         cmocka_unit_test(how_a_list_is_written_makes_no_other_variant),
+        cmocka_unit_test(a_list_longer_than_is_sorted_keeps_its_order),
         cmocka_unit_test(a_variant_above_its_limit_is_none),
         cmocka_unit_test(what_a_table_says_of_a_cache_has_limits),
     };
