@@ -11,14 +11,28 @@ async function sessionHeader() {
   return session ? { cookie: `${SESSION_COOKIE}=${session.value}` } : {};
 }
 
-// The parsed answer, or null when the API says 401 or 404. Anything else that is not a success
-// is thrown and ends on the error page.
-async function read(path, headers = {}) {
-  const response = await fetch(`${API_URL}${path}`, {
+function ask(path, headers) {
+  return fetch(`${API_URL}${path}`, {
     headers,
     cache: 'no-store',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
+}
+
+// Connections to the API are kept, and an API server that is replaced may close one in the very
+// moment it is used. Nothing but a second try can tell that from an API that is away; what only
+// reads may be asked twice.
+function askAgain(path, headers, error) {
+  if (error.name === 'TimeoutError') {
+    throw error;
+  }
+  return ask(path, headers);
+}
+
+// The parsed answer, or null when the API says 401 or 404. Anything else that is not a success
+// is thrown and ends on the error page.
+async function read(path, headers = {}) {
+  const response = await ask(path, headers).catch((error) => askAgain(path, headers, error));
   if (response.ok) {
     return response.json();
   }
