@@ -96,18 +96,16 @@ def one_strategy(shop, program, keys, count):
                         "longest": round(max(times), 2)}, "failures": load.failures()}
 
 
-def measure(machine, program, strategies, count, say):
-    """{strategy: outcome}; <strategies> gives the keys of each."""
+def measure(machine, program, strategies, count, say, result):
+    """Adds {strategy: outcome} to <result>, each when it is there; <strategies> gives the keys."""
     shop = Shop(machine)
     first = shop.deploy({"strategy": "auto"})
     if first.status != 0:
         raise RuntimeError(f"the shop did not come up: {first}")
     try:
         check_calm(program)
-        result = {}
         for name, keys in strategies.items():
             result[name] = one_strategy(shop, program, keys, count)
             say(f"eshop, {name}: {json.dumps(result[name])}")
-        return result
     finally:
         shop.run("down", "-v", "-t", "5", timeout=60)

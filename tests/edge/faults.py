@@ -11,12 +11,12 @@ import os
 import struct
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from kinds import (application, descriptors, go_through_all, nothing_is_broken,  # noqa: E402
                    resident_kib, two_requests, works)
+import shim  # noqa: E402
 from tap import run  # noqa: E402
 
 RIG = Path(sys.argv[1])
@@ -33,20 +33,6 @@ CALLS = {  # in the order of faults.c
     "sendfile": [errno.EIO],
     "splice": [errno.EIO],
 }
-
-
-def start_again():
-    """This program under a rig of its own, with the calls wrapped."""
-    shim = RIG.parent / "libfaults.so"
-    with tempfile.NamedTemporaryFile() as plan, tempfile.TemporaryDirectory() as folder:
-        plan.truncate(4096)
-        os.chmod(plan.name, 0o666)
-        environment = {**os.environ, "LD_PRELOAD": str(shim), "FAULTS": plan.name,
-                       "FAULTS_IN": RIG.name, "FAULTS_BEGUN": "1"}
-        done = subprocess.run([RIG, "run", "-w", "1", "-f", os.environ["EDGE_FILES"], "-l",
-                               f"{folder}/access.log", "--", "python3", __file__, RIG],
-                              env=environment)
-        sys.exit(done.returncode)
 
 
 class Plan:
@@ -91,7 +77,7 @@ def faults_of(plan, call, places, error):
 
 def main():
     if "FAULTS_BEGUN" not in os.environ:
-        start_again()
+        shim.run_again(RIG, "libfaults.so", 4096)
     plan = Plan()
     publish(application())
     plan.set()

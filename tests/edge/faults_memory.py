@@ -14,7 +14,6 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ import h2_frames  # noqa: E402
 import kinds  # noqa: E402
 from kinds import descriptors, edge_pid, resident_kib, works  # noqa: E402
 from tables import Recorder, connect, expect_counter, get, receive  # noqa: E402
+import shim  # noqa: E402
 from tap import run  # noqa: E402
 
 RIG = Path(sys.argv[1])
@@ -36,20 +36,6 @@ MODES = json.loads(os.environ.get("FAULTS_MODES", "[[1, 3], [5, 2], [12, 5]]"))
 RUNS_WITHOUT = 4  # a new place: there are no more, or none that is met each time
 PASSWORD = "$apr1$lZL6V/ci$sQw6g73nRuoOIj/gnD18Z."  # of "myPassword"
 TEXT = b"a line that is repeated\n" * 4000
-
-
-def start_again():
-    """This program under a rig of its own, with allocations wrapped."""
-    shim = RIG.parent / "libfaults_memory.so"
-    with tempfile.NamedTemporaryFile() as plan, tempfile.TemporaryDirectory() as folder:
-        plan.truncate(PLAN_BYTES)
-        os.chmod(plan.name, 0o666)
-        environment = {**os.environ, "LD_PRELOAD": str(shim), "FAULTS": plan.name,
-                       "FAULTS_IN": RIG.name, "FAULTS_BEGUN": "1"}
-        done = subprocess.run([RIG, "run", "-w", "1", "-f", os.environ["EDGE_FILES"], "-l",
-                               f"{folder}/access.log", "--", "python3", __file__, RIG],
-                              env=environment)
-        sys.exit(done.returncode)
 
 
 class Plan:
@@ -274,7 +260,7 @@ def what_is_idle_is_closed_and_answers_are_the_last(plan):
 
 def main():
     if "FAULTS_BEGUN" not in os.environ:
-        start_again()
+        shim.run_again(RIG, "libfaults_memory.so", PLAN_BYTES)
     plan = Plan()
     PORTS.extend(start_applications())
     publish(PORTS)
