@@ -16,16 +16,21 @@
 
 enum { LINE_BYTES = 16384, PATH_SHOWN_BYTES = 1024, TEXT_SHOWN_BYTES = 256 };
 
-static void write_block(int fd, const struct log_block *block)
+/* Returns how many of its lines were not written: the disk is full, and the lines are lost, the
+ * requests are not. */
+static size_t write_block(int fd, const struct log_block *block)
 {
-    size_t at = 0;
+    size_t at = 0, lost = 0;
 
-    while (fd >= 0 && at < block->len) {
+    while (at < block->len) {
         ssize_t n = write(fd, block->bytes + at, block->len - at);
         if (n <= 0)
-            return; /* a full disk: the lines are lost, the requests are not */
+            break;
         at += (size_t)n;
     }
+    for (; at < block->len; at++)
+        lost += block->bytes[at] == '\n';
+    return lost;
 }
 
 /* With the lock held; gives it up while it writes. */
@@ -33,13 +38,15 @@ static void write_full(struct log_flusher *flusher)
 {
     struct log_block *first = flusher->full;
     int fd = flusher->fd, next_fd = flusher->next_fd;
+    uint64_t lost = 0;
 
     flusher->full = NULL;
     flusher->full_end = &flusher->full;
     flusher->next_fd = -1;
     (void)pthread_mutex_unlock(&flusher->lock);
-    for (struct log_block *block = first; block != NULL; block = block->next)
-        write_block(fd, block);
+    for (struct log_block *block = first; block != NULL && fd >= 0; block = block->next)
+        lost += write_block(fd, block);
+    __atomic_store_n(&flusher->lost, flusher->lost + lost, __ATOMIC_RELAXED);
     if (next_fd >= 0)
         fd_close(fd);
     (void)pthread_mutex_lock(&flusher->lock);
@@ -87,6 +94,11 @@ void log_flusher_set(struct log_flusher *flusher, int fd)
     flusher->next_fd = fd;
     (void)pthread_cond_signal(&flusher->wake);
     (void)pthread_mutex_unlock(&flusher->lock);
+}
+
+uint64_t log_flusher_lost(const struct log_flusher *flusher)
+{
+    return __atomic_load_n(&flusher->lost, __ATOMIC_RELAXED);
 }
 
 void log_flusher_stop(struct log_flusher *flusher)

@@ -3,7 +3,8 @@
  * Access log: one JSON object a line for each request. A worker formats into a
  * block of memory; full blocks, and twice a second all others, go to the
  * flusher, a thread that writes them. A worker never waits for the disk: when
- * too many blocks are on their way, lines are dropped and counted.
+ * too many blocks are on their way, lines are dropped and counted, as are lines
+ * that the file did not take.
  *
  *     {"time":"2026-11-21T02:14:07.123Z","client":"192.0.2.7","method":"GET",
  *      "host":"eshop.localhost","path":"/api/products","status":200,"bytes":600,
@@ -49,12 +50,15 @@ struct log_flusher {
     size_t blocks; /* of all workers, wherever they are */
     int fd;        /* -1: nobody wants lines */
     int next_fd;   /* replaces fd after the blocks that are full now; -1: none */
+    uint64_t lost; /* lines that <fd> did not take; written by the thread alone, relaxed */
     bool stopping;
 };
 
 MUST_CHECK bool log_flusher_start(struct log_flusher *flusher, struct err *err);
 /* Lines go to <fd>, which becomes the flusher's, from now on. */
 void log_flusher_set(struct log_flusher *flusher, int fd);
+/* How many lines could not be written so far; for any thread. */
+uint64_t log_flusher_lost(const struct log_flusher *flusher);
 /* Writes what is there and ends the thread. */
 void log_flusher_stop(struct log_flusher *flusher);
 

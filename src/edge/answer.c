@@ -23,6 +23,7 @@ static const struct page pages[] = {
     {404, "There is nothing at this address."},
     {405, "This address does not answer that kind of request."},
     {408, "The request took too long to arrive."},
+    {412, "The file is not the one that was meant: it has changed."},
     {413, "What was sent is larger than this address accepts."},
     {414, "The address is too long."},
     {416, "That part of the file does not exist."},

@@ -116,6 +116,13 @@ static struct {
     size_t threads;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
+/* Before each as well as behind it: what failed behind the last one may succeed by now. */
+static void refill(void)
+{
+    if (mem_is_short())
+        (void)mem_reserve_refill();
+}
+
 static void *check_passwords(void *arg)
 {
     (void)arg;
@@ -128,13 +135,13 @@ static void *check_passwords(void *arg)
         queue.first = job->next;
         queue.waiting--;
         (void)pthread_mutex_unlock(&queue.lock);
+        refill();
         job->verdict = auth_check_password(job->password, job->hash);
         if (job->verdict == AUTH_RIGHT && !job->known)
             job->verdict = AUTH_WRONG;
         mailbox_send(&job->worker->inbox,
                      &(struct letter){.kind = LETTER_VERIFIED, .fd = -1, .job = job});
-        if (mem_is_short())
-            (void)mem_reserve_refill();
+        refill();
     }
     return NULL;
 }

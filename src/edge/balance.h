@@ -17,7 +17,8 @@
  *     "split": {"shares": [{"release": 12, "share": 9500}, {"release": 13, "share": 500}],
  *               "by": "request" | "visitor", "cookie": NAME, "header": NAME, "free": false,
  *               "values": {"beta": 13}}
- * Of a target: "release": 12. Of the table: "sign_key": 64 hexadecimal digits, for the cookies.
+ * Of a target: "release": 12. Of the table: "sign_key": 64 hexadecimal digits, for the cookies; it
+ * must be there with "sticky_cookie" and with a split by visitor.
  *
  * A split decides about the release: a value of the header or the cookie that is in "values", then
  * a share of 10000: by request it is drawn, by visitor it follows from the number in a cookie,

@@ -77,6 +77,8 @@ void cache_request_read(const struct route *route, const struct http1_head *head
     ret->control.no_cache |= pragma && !has_control;
     ret->facts.no_store = ret->control.no_store;
     ret->facts.authorized |= policy->tells_who;
+    ret->is_bypass |=
+        policy->knows_cookies && ret->facts.has_cookie && !cache_cookies_are_plain(head);
     ret->facts.has_cookie &= !policy->knows_cookies;
     ret->is_bypass |=
         head->framing != HTTP_NO_BODY || head->upgrade ||
@@ -347,6 +349,8 @@ static enum cache_joined look(struct exchange *exchange, const struct cache_requ
                : CACHE_GOES;
     if (joined == CACHE_AGAIN)
         return joined;
+    if (joined == CACHE_GOES && waits >= CACHE_WAITS_MAX)
+        count_add(worker, COUNT_CACHE_SLOW, 1);
     if (joined == CACHE_WAITS) {
         cache_wait(exchange, &worker->head, key, waits);
         return joined;

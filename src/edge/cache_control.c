@@ -45,15 +45,22 @@ static size_t element_end(struct str text)
     return text.len;
 }
 
+bool cache_list_take(struct str *rest, struct str *ret)
+{
+    size_t end = element_end(*rest);
+
+    if (rest->ptr == NULL)
+        return false;
+    *ret = str_trim(str_sub(*rest, 0, end));
+    *rest = end < rest->len ? str_sub(*rest, end + 1, SIZE_MAX) : (struct str){0};
+    return true;
+}
+
 bool cache_list_next(struct str *rest, struct str *ret)
 {
-    while (rest->len > 0) {
-        size_t end = element_end(*rest);
-        *ret = str_trim(str_sub(*rest, 0, end));
-        *rest = str_sub(*rest, end + 1, SIZE_MAX);
+    while (cache_list_take(rest, ret))
         if (ret->len > 0)
             return true;
-    }
     return false;
 }
 

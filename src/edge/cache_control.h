@@ -43,7 +43,9 @@ void cache_control_parse(struct cache_control *control, struct str value);
 MUST_CHECK bool cache_seconds_parse(struct str text, int64_t *ret);
 
 /* Cuts off and returns the next element of a comma-separated list without blanks around it; commas
- * in quotes do not count. Empty elements are skipped. False: no more. */
+ * in quotes do not count. False: no more. */
+bool cache_list_take(struct str *rest, struct str *ret);
+/* The same, but empty elements are skipped. */
 bool cache_list_next(struct str *rest, struct str *ret);
 /* Is <name> in <list>, whatever its letters' case? */
 bool cache_list_has(struct str list, struct str name);

@@ -6,8 +6,11 @@
 #include "base/base.h"
 
 #include "base/clock.h"
+#include "edge/cache_control.h"
 #include "edge/cache_use.h"
 #include "edge/head.h"
+#include "edge/limits.h"
+#include "edge/rules.h"
 
 /* ---- the entry ---- */
 
@@ -204,6 +207,42 @@ static uint64_t announced_bytes(const struct http1_head *head)
     return head->framing == HTTP_LENGTH ? head->content_length : 0;
 }
 
+static bool differs_by_client(const struct rule_header *rule)
+{
+    for (size_t i = 0; rule->op != RULE_REMOVE && i < rule->piece_count; i++)
+        switch (rule->pieces[i].variable) {
+        case HTTP_VARIABLE_CLIENT_IP:
+        case HTTP_VARIABLE_REQUEST_ID:
+        case HTTP_VARIABLE_USER:
+            return true;
+        case HTTP_VARIABLE_TEXT:
+        case HTTP_VARIABLE_HOST: /* of the key, as is the listener */
+        case HTTP_VARIABLE_SCHEME:
+        case HTTP_VARIABLE_PATH:
+        case HTTP_VARIABLE_COUNT:
+            break;
+        }
+    return false;
+}
+
+/* Does <vary> name what the edge tells the target about each client, by a rule or of its
+ * certificate? Requests do not show what that is, so no variant of theirs can be told apart. */
+static bool varies_by_client(const struct route *route, struct str vary)
+{
+    struct str name;
+
+    while (cache_list_next(&vary, &name)) {
+        if (limits_owns_header(name))
+            return true;
+        for (size_t i = 0; route->rules != NULL && i < route->rules->request.count; i++) {
+            const struct rule_header *rule = &route->rules->request.items[i];
+            if (str_eq_nocase(rule->name, name) && differs_by_client(rule))
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool refuse(struct cache_use *use, const char *why)
 {
     use->status.detail = why;
@@ -239,6 +278,8 @@ bool cache_fill_start(struct cache_use *use, const struct cache_facts *facts)
         count_add(worker, COUNT_CACHE_REFUSED, 1);
         return refuse(use, "limit");
     }
+    if (varies_by_client(use->exchange->route, texts.vary))
+        return refuse(use, "vary");
     for (size_t i = 0; i < head->header_count; i++)
         if (is_stored(&head->headers[i], facts))
             gather(&gathered, &head->headers[i]);

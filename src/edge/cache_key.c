@@ -33,30 +33,68 @@ static void put_lower(struct writer *writer, struct str text)
             *from = (char)(*from + ('a' - 'A'));
 }
 
+/* One that Connection names does not reach the target: nothing may be kept under its value. */
 static bool is_named(const struct http_header *header, struct str name)
 {
-    return header->name.len == name.len && str_eq_nocase(header->name, name);
+    return header->name.len == name.len && !header->hop_by_hop && str_eq_nocase(header->name, name);
 }
 
 /* ---- parts of a request ---- */
 
-/* The value of cookie <name>: of "a=1; b=2". False: there is none. */
-static bool find_cookie(const struct http1_head *head, struct str name, struct str *ret)
+/* The next of "a=1; b=2" in all Cookie fields; <rest> is of field <*i>. False: the end. */
+static bool next_cookie(const struct http1_head *head, size_t *i, struct str *rest,
+                        struct str *ret_pair)
 {
-    for (size_t i = 0; i < head->header_count; i++) {
-        struct str rest = head->headers[i].value;
-        if (head->headers[i].id != HTTP_COOKIE)
-            continue;
-        while (rest.ptr != NULL) {
-            struct str pair = str_trim(str_cut(&rest, ';'));
-            if (pair.len > name.len && pair.ptr[name.len] == '=' &&
-                str_eq(str_sub(pair, 0, name.len), name)) {
-                *ret = str_sub(pair, name.len + 1, SIZE_MAX);
-                return true;
-            }
-        }
+    while (rest->ptr == NULL) {
+        if (*i == head->header_count)
+            return false;
+        if (head->headers[*i].id == HTTP_COOKIE)
+            *rest = head->headers[*i].value;
+        ++*i;
     }
+    *ret_pair = str_trim(str_cut(rest, ';'));
+    return true;
+}
+
+static bool is_cookie(struct str pair, struct str name)
+{
+    return pair.len > name.len && pair.ptr[name.len] == '=' &&
+           str_eq(str_sub(pair, 0, name.len), name);
+}
+
+static bool has_cookie(const struct http1_head *head, struct str name)
+{
+    struct str rest = {0}, pair;
+
+    for (size_t i = 0; next_cookie(head, &i, &rest, &pair);)
+        if (is_cookie(pair, name))
+            return true;
     return false;
+}
+
+/* A blank, or what some take for one, in its name, and a quote that does not end: some services
+ * find another name, or another end, there than is found here. */
+static bool is_odd(struct str pair)
+{
+    size_t end = str_find(pair, '='), quotes = 0;
+
+    for (size_t i = 0; i < pair.len; i++) {
+        char c = pair.ptr[i];
+        quotes += c == '"';
+        if (i < end && (c == ' ' || c == '\t' || (unsigned char)c >= 0x80))
+            return true;
+    }
+    return quotes % 2 != 0;
+}
+
+bool cache_cookies_are_plain(const struct http1_head *head)
+{
+    struct str rest = {0}, pair;
+
+    for (size_t i = 0; next_cookie(head, &i, &rest, &pair);)
+        if (is_odd(pair))
+            return false;
+    return true;
 }
 
 static bool has_header(const struct http1_head *head, struct str name)
@@ -69,42 +107,43 @@ static bool has_header(const struct http1_head *head, struct str name)
 
 bool cache_parts_match(const struct cache_part *parts, size_t count, const struct http1_head *head)
 {
-    struct str value;
-
     for (size_t i = 0; i < count; i++)
-        if (parts[i].is_cookie ? find_cookie(head, parts[i].name, &value)
-                               : has_header(head, parts[i].name))
+        if (parts[i].is_cookie ? has_cookie(head, parts[i].name) : has_header(head, parts[i].name))
             return true;
     return false;
 }
 
-/* "=" and the value, or nothing: an empty one is not the same as none. */
+/* An empty one is not the same as none, and no value has a CR: two are not one of both. */
+static void put_value(struct writer *writer, struct str value)
+{
+    put(writer, STR("\r="));
+    put(writer, value);
+}
+
+/* Each of them: of two cookies of one name some services take the first, some the last. */
 static void put_part(struct writer *writer, const struct cache_part *part,
                      const struct http1_head *head)
 {
-    struct str value;
+    struct str rest = {0}, pair;
 
     put(writer, STR("\n"));
-    if (part->is_cookie) {
-        if (!find_cookie(head, part->name, &value))
-            return;
-        put(writer, STR("="));
-        put(writer, value);
-        return;
-    }
-    for (size_t i = 0; i < head->header_count; i++)
-        if (is_named(&head->headers[i], part->name)) {
-            put(writer, STR("\r=")); /* no value has a CR: two fields are not one of both */
-            put(writer, head->headers[i].value);
-        }
+    for (size_t i = 0; part->is_cookie && next_cookie(head, &i, &rest, &pair);)
+        if (is_cookie(pair, part->name))
+            put_value(writer, str_sub(pair, part->name.len + 1, SIZE_MAX));
+    for (size_t i = 0; !part->is_cookie && i < head->header_count; i++)
+        if (is_named(&head->headers[i], part->name))
+            put_value(writer, head->headers[i].value);
 }
 
 /* ---- the key ---- */
 
+/* With a ';' in it some services see two parameters, of which the second may be any. */
 static bool is_ignored(const struct route_cache *policy, struct str pair)
 {
     struct str name = str_sub(pair, 0, str_find(pair, '='));
 
+    if (str_find(pair, ';') < pair.len)
+        return false;
     for (size_t i = 0; i < policy->ignore_count; i++)
         if (str_eq(name, policy->ignore[i]))
             return true;
@@ -220,10 +259,11 @@ bool cache_vary_write(const struct http1_head *response, char *ret_bytes, struct
     return !writer.overflows;
 }
 
-/* In these the order does not matter where no weight is given, nor do small and capital letters. */
+/* In it the order does not matter where no weight is given, nor do small and capital letters. Of
+ * Accept-Language the same is written, but many services take the first language, as it stands. */
 static bool is_preference(struct str name)
 {
-    return str_eq(name, STR("accept-encoding")) || str_eq(name, STR("accept-language"));
+    return str_eq(name, STR("accept-encoding"));
 }
 
 enum { ELEMENTS_MAX = 32 };
@@ -265,14 +305,16 @@ static bool is_opaque(struct str name)
            str_eq(name, STR("user-agent"));
 }
 
-static size_t put_elements(struct writer *writer, struct str list, bool in_lower, size_t count)
+/* With the empty ones, unless it is a preference: to a service that reads no list "de," is not
+ * "de", and what it answers to the one must not become the answer to the other. */
+static size_t put_elements(struct writer *writer, struct str list, bool preference, size_t count)
 {
     struct str element;
 
-    while (cache_list_next(&list, &element)) {
+    while (preference ? cache_list_next(&list, &element) : cache_list_take(&list, &element)) {
         if (count++ > 0)
             put(writer, STR(","));
-        if (in_lower)
+        if (preference)
             put_lower(writer, element);
         else
             put(writer, element);

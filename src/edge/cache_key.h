@@ -43,6 +43,9 @@ MUST_CHECK bool cache_key_write(const struct route_cache *policy, const struct c
 /* Does the request have one of <parts>? */
 bool cache_parts_match(const struct cache_part *parts, size_t count, const struct http1_head *head);
 
+/* Is there one way only to read the request's cookies? Browsers send no others. */
+bool cache_cookies_are_plain(const struct http1_head *head);
+
 /* The list of names in all Vary fields, lower case, comma-separated, to <ret_bytes> with room for
  * CACHE_MAX_VARIANT_BYTES; headers that are part of the key anyway are left out. False: too many,
  * too long, or it names what differs for each client. */

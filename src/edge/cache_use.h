@@ -14,7 +14,7 @@
 #include "edge/exchange.h"
 #include "edge/worker.h"
 
-enum { CACHE_WAITS_MAX = 2 };
+enum { CACHE_WAITS_MAX = 2 }; /* of one request, for fetches that then come to nothing */
 
 /* Of a request, what decides. */
 struct cache_request {

@@ -36,7 +36,6 @@ static void on_timer(struct timer *timer, uint64_t now_ns)
 
     (void)now_ns;
     cache_flight_is_slow(worker->cache, use->key.hash);
-    count_add(worker, COUNT_CACHE_SLOW, 1);
     use->waits = CACHE_WAITS_MAX;
     wake(use);
 }

@@ -83,6 +83,8 @@ static void on_answer(void *arg, bool good, int status, struct str detail)
     bool was_sick = check->sick;
 
     check->probe = NULL;
+    check->edge->checks_made++;
+    check->edge->checks_failed += !good;
     check->fails = good ? 0 : check->fails + 1;
     check->successes = good && was_sick ? check->successes + 1 : 0;
     if (!was_sick && check->fails >= check->row->fall)
@@ -185,4 +187,16 @@ void check_done(struct edge *edge)
 {
     LIST_FOR_EACH (link, &edge->checks)
         check_free(CONTAINER_OF(link, struct check, link));
+}
+
+struct check_totals check_totals(const struct edge *edge)
+{
+    struct check_totals totals = {.made = edge->checks_made, .failed = edge->checks_failed};
+
+    LIST_FOR_EACH (link, &edge->checks) {
+        const struct check *check = CONTAINER_OF(link, struct check, link);
+        totals.down += check->sick;
+        totals.up += !check->sick;
+    }
+    return totals;
 }

@@ -40,3 +40,12 @@ struct table_check {
 /* <next> is about to replace edge->table: says of each of its targets whether it is sick. */
 void check_plan(struct edge *edge, struct table *next);
 void check_done(struct edge *edge);
+
+struct check_totals {
+    uint64_t made; /* since the edge started: answered, or not in time */
+    uint64_t failed;
+    uint32_t up; /* targets with a check, as it stands */
+    uint32_t down;
+};
+
+struct check_totals check_totals(const struct edge *edge);

@@ -32,14 +32,22 @@ static void nothing(struct conn *conn)
     (void)conn;
 }
 
+static void note_input(struct conn *conn)
+{
+    conn->input_waits = true;
+}
+
 /* The answer was written: says so, and reads what still comes, because closing
  * with unread bytes would reset the connection and lose the answer. */
 static void start_linger(struct client *client)
 {
-    conn_shutdown_write(&client->conn);
-    conn_set_state(&client->conn, &client_linger);
-    conn_set_timeout(&client->conn, EDGE_LINGER_MS);
-    client_linger.on_readable(&client->conn);
+    struct conn *conn = &client->conn;
+
+    conn_shutdown_write(conn);
+    conn_set_state(conn, &client_linger);
+    conn_set_timeout(conn, EDGE_LINGER_MS);
+    if (conn->in != NULL || conn->input_waits || !conn->drained || conn->peer_closed)
+        client_linger.on_readable(conn); /* else an event tells when there is something */
 }
 
 static void flush_done(struct conn *conn)
@@ -71,7 +79,7 @@ static void linger_readable(struct conn *conn)
 
 static const struct conn_state client_flush = {
     .name = "flush",
-    .on_readable = nothing,
+    .on_readable = note_input,
     .on_writable = flush_done,
     .on_timeout = flush_timeout,
     .on_error = abort_conn,

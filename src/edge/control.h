@@ -37,7 +37,9 @@
  *         each failure, each answer of a target that is out, and what the table does not know
  *     {"event":"idle","target":"ID"}   draining or gone, and no request or tunnel is left
  *     {"event":"cache","id":N,"purged":N,"system_entries":N,"system_bytes":N,...} and all of stats
- *     {"event":"stats","generation":G,"requests":N,...}  totals of all workers since the start
+ *     {"event":"stats","generation":G,"requests":N,...}  totals of all workers since the start, and
+ *         of the checks: "health_checks", "health_checks_failed"; "targets_up" and "targets_down"
+ * now
  *     {"event":"error","error":"..."}  a message that made no sense
  */
 #pragma once
@@ -93,8 +95,10 @@ struct edge {
     VEC(struct edge_drain) drains;
     unsigned probe_count; /* under way */
     struct list checks;   /* check.c */
-    uint64_t stopped;     /* bit for each worker that has ended */
-    int crash_fd;         /* crash.h, for the next daemon; -1: none */
+    uint64_t checks_made; /* answered, or not in time */
+    uint64_t checks_failed;
+    uint64_t stopped; /* bit for each worker that has ended */
+    int crash_fd;     /* crash.h, for the next daemon; -1: none */
     bool stopping;
     bool retired; /* another edge accepts */
     struct channel_message message;

@@ -70,7 +70,8 @@ struct exchange {
     struct pipe *pipe_out;      /* to the client */
     struct share *share;        /* of the target, taken too; NULL: it has no limit */
     struct target_conn *server; /* NULL: not connected */
-    struct spill *head;         /* the request as it is sent, and the texts below */
+    uint64_t unseen_ns; /* time of the round in which an idle <server> was asked, unlooked at */
+    struct spill *head; /* the request as it is sent, and the texts below */
     struct str method_text;
     struct str host;
     struct str path;

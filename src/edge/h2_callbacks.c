@@ -269,10 +269,20 @@ static void note_reset(struct h2 *h2, int32_t id, uint32_t code)
         h2->exceeded = COUNT_H2_COSTS + H2_COST_OWN_RESET;
 }
 
+/* The end of a connection whose client broke the rules; limits that have a counter are not counted
+ * here. */
+static void note_goaway(const struct h2 *h2, uint32_t code)
+{
+    if (code != NGHTTP2_NO_ERROR && h2->exceeded == 0)
+        count_add(worker_of(h2), COUNT_H2_ERRORS, 1);
+}
+
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     uint8_t type = frame->hd.type;
 
+    if (type == NGHTTP2_GOAWAY)
+        note_goaway(user, frame->goaway.error_code);
     if (type == NGHTTP2_RST_STREAM)
         note_reset(user, frame->hd.stream_id, frame->rst_stream.error_code);
     if ((type == NGHTTP2_DATA || type == NGHTTP2_HEADERS) &&

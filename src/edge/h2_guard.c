@@ -15,7 +15,13 @@ enum frame_type {
     FRAME_PRIORITY_UPDATE = 16,
 };
 
-enum { FLAG_END_STREAM = 1, FLAG_END_HEADERS = 4, PRIORITY_BYTES = 5, KNOWN_STREAMS = 64 };
+enum {
+    FLAG_END_STREAM = 1,
+    FLAG_END_HEADERS = 4,
+    FLAG_PADDED = 8,
+    PRIORITY_BYTES = 5,
+    KNOWN_STREAMS = 64
+};
 
 struct limit {
     uint32_t at_once;
@@ -70,6 +76,8 @@ static uint8_t seen_bytes(const struct h2_guard *guard)
     if ((type == FRAME_PRIORITY && payload_bytes(guard) == PRIORITY_BYTES) ||
         (type == FRAME_PRIORITY_UPDATE && payload_bytes(guard) >= sizeof(uint32_t)))
         return H2_FRAME_SEEN_BYTES;
+    if (type == FRAME_DATA && (guard->head[4] & FLAG_PADDED) != 0 && payload_bytes(guard) > 0)
+        return H2_FRAME_HEAD_BYTES + 1; /* how much of it is padding */
     return H2_FRAME_HEAD_BYTES;
 }
 
@@ -158,13 +166,22 @@ static enum h2_cost check_frame(struct h2_guard *guard)
     return H2_COST_NONE;
 }
 
+/* Nothing but padding is nothing. */
+static enum h2_cost cost_of_data(const struct h2_guard *guard)
+{
+    bool padded = guard->head_len > H2_FRAME_HEAD_BYTES;
+    uint32_t padding = padded ? guard->head[H2_FRAME_HEAD_BYTES] : 0;
+
+    return guard->left <= padding && (guard->head[4] & FLAG_END_STREAM) == 0 ? H2_COST_EMPTY
+                                                                             : H2_COST_NONE;
+}
+
 /* Of the frame whose header is complete. */
 static enum h2_cost cost_of_frame(struct h2_guard *guard)
 {
     switch (guard->head[3]) {
     case FRAME_DATA:
-        return guard->left == 0 && (guard->head[4] & FLAG_END_STREAM) == 0 ? H2_COST_EMPTY
-                                                                           : H2_COST_NONE;
+        return cost_of_data(guard);
     case FRAME_HEADERS:
         return cost_of_block(guard, true);
     case FRAME_CONTINUATION:

@@ -23,7 +23,8 @@ enum {
     H2_PREFACE_BYTES = 24,
     H2_FRAME_HEAD_BYTES = 9,
     H2_FRAME_SEEN_BYTES = H2_FRAME_HEAD_BYTES + 4, /* of PRIORITY: what it depends on; of
-                                                      PRIORITY_UPDATE: what it is about */
+                                                      PRIORITY_UPDATE: what it is about; of DATA
+                                                      with padding: how much that is */
 };
 
 enum h2_cost {
@@ -31,7 +32,8 @@ enum h2_cost {
     H2_COST_OWN_RESET, /* RST_STREAM that the client provoked by breaking the rules */
     H2_COST_SETTINGS,
     H2_COST_PING,   /* less those that may measure the way of DATA */
-    H2_COST_EMPTY,  /* DATA and CONTINUATION without bytes, HEADERS without an end and bytes */
+    H2_COST_EMPTY,  /* DATA (padding is nothing) and CONTINUATION without bytes, HEADERS without an
+                       end and bytes */
     H2_COST_WINDOW, /* WINDOW_UPDATE, less those that answer DATA */
     H2_COST_SMALL,  /* DATA frames made tiny by a tiny window */
     H2_COST_OTHER,  /* PRIORITY, PRIORITY_UPDATE and whatever is unknown */

@@ -78,12 +78,14 @@ static void pause_accepting(struct listener *listener)
               loop_now_ns(worker->loop) + EDGE_ACCEPT_PAUSE_MS * NS_PER_MS, on_pause_over);
 }
 
-/* It is said once for each time that they run out. */
+/* It is said and counted once for each time that they run out. */
 static void pause_until_room(struct listener *listener)
 {
-    if (!listener->is_full)
+    if (!listener->is_full) {
+        count_add(listener->worker, COUNT_DESCRIPTORS, 1);
         log_warn("edge", "listener %u: cannot accept for a moment: too many open connections",
                  listener->id);
+    }
     listener->is_full = true;
     pause_accepting(listener);
 }

@@ -39,13 +39,16 @@ struct probe {
     struct http1_head head;
 };
 
-static void probe_free(struct deferred *deferred)
+static void probe_free(struct probe *probe)
 {
-    struct probe *probe = CONTAINER_OF(deferred, struct probe, freeing);
-
     buf_done(&probe->request);
     buf_done(&probe->answer);
     free(probe);
+}
+
+static void on_round_over(struct deferred *deferred)
+{
+    probe_free(CONTAINER_OF(deferred, struct probe, freeing));
 }
 
 /* Control characters and bytes of other alphabets would make the daemon's lines unreadable. */
@@ -69,20 +72,22 @@ static void probe_close(struct probe *probe)
     fd_close(probe->watch.fd);
     timer_clear(&probe->timer);
     edge->probe_count--;
-    loop_defer(edge->loop, &probe->freeing, probe_free);
 }
 
 void probe_cancel(struct probe *probe)
 {
     probe_close(probe);
+    probe_free(probe);
 }
 
+/* The callers still look at it: it is freed when the round is over. */
 static void finish(struct probe *probe, bool good, int status, struct str detail)
 {
     char text[PROBE_DETAIL_BYTES + 1];
     size_t len = put_printable(text, detail);
 
     probe_close(probe);
+    loop_defer(probe->edge->loop, &probe->freeing, on_round_over);
     probe->fn(probe->arg, good, status, str_from(text, len));
 }
 

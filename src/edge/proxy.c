@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -17,35 +16,17 @@
 #include "edge/worker.h"
 #include "io/socket.h"
 
-static const struct conn_state target_idle, target_connecting, target_connecting_h2;
+static const struct conn_state target_connecting, target_connecting_h2;
 
 static struct target_conn *target_conn_of(struct conn *conn)
 {
     return CONTAINER_OF(conn, struct target_conn, conn);
 }
 
-static void idle_close(struct conn *conn)
-{
-    struct target_conn *server = target_conn_of(conn);
-
-    list_remove(&server->link);
-    server->target->idle_count--;
-    conn_close(conn);
-}
-
-static void idle_ignore(struct conn *conn)
+static void ignore(struct conn *conn)
 {
     (void)conn;
 }
-
-/* Bytes that nobody asked for, or the end: neither can be used. */
-static const struct conn_state target_idle = {
-    .name = "target idle",
-    .on_readable = idle_close,
-    .on_writable = idle_ignore,
-    .on_timeout = idle_close,
-    .on_error = idle_close,
-};
 
 static void note_ejection(const struct exchange *exchange)
 {
@@ -95,15 +76,6 @@ static void note_connect_failure(struct exchange *exchange)
     exchange->on_trial = false;
 }
 
-static bool can_go_on(const struct exchange *exchange)
-{
-    const struct conn *conn = &exchange->server->conn;
-
-    return conn->out == NULL && conn->in == NULL && conn->drained && !conn->peer_closed &&
-           !exchange->target->draining && exchange->target->idle_count < TARGET_MAX_IDLE &&
-           !proxy_header_is_sent(exchange);
-}
-
 bool proxy_is_connecting(const struct exchange *exchange)
 {
     const struct conn_state *state = exchange->server->conn.state;
@@ -119,27 +91,25 @@ void proxy_release(struct exchange *exchange, bool reuse)
 
     if (server != NULL) {
         server->exchange = NULL;
-        if (proxy_is_stream(server)) {
+        if (proxy_is_stream(server))
             h2_target_leave(server);
-        } else if (reuse && can_go_on(exchange)) {
-            server->reused = true;
-            server->conn.read_less = false;
-            conn_set_state(&server->conn, &target_idle);
-            conn_set_timeout(&server->conn, EDGE_TARGET_IDLE_MS);
-            list_push_front(&target->idle, &server->link);
-            target->idle_count++;
-        } else {
+        else if (!reuse || proxy_header_is_sent(exchange) || !proxy_keep_idle(server))
             conn_close(&server->conn);
-        }
     }
     exchange->server = NULL;
     exchange->target = NULL;
     note_result(exchange, target);
-    if (exchange->share != NULL)
-        share_release(TAKE(exchange->share), exchange->worker);
+    struct share *share = TAKE(exchange->share);
+    if (share != NULL)
+        share_release(share);
     target_release(exchange->worker, target);
-    if (was_connected) /* else there is no more room than before: who waits would try in circles */
-        queue_wake(exchange->worker);
+    /* Of one that takes no connections there is no more room than before: those who wait, here or
+     * with other workers, would call each other in circles. They try every QUEUE_TRIAL_MS. */
+    if (!was_connected)
+        return;
+    if (share != NULL)
+        share_tell(share, exchange->worker);
+    queue_wake(exchange->worker);
 }
 
 static bool is_idempotent(enum http_method method)
@@ -175,29 +145,10 @@ bool proxy_is_retryable(const struct exchange *exchange)
            !body_begun && is_idempotent(exchange->method);
 }
 
-/* Has the other side closed it? Asked before what cannot be sent twice. */
-static bool is_stale(const struct conn *conn)
+/* May the request be sent once more, as it stands now? */
+static bool can_repeat(const struct exchange *exchange)
 {
-    char byte;
-    ssize_t n = recv(conn->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-    return n >= 0 || errno != EAGAIN;
-}
-
-static struct target_conn *pop_idle(struct exchange *exchange)
-{
-    struct target *target = exchange->target;
-    bool can_repeat = is_idempotent(exchange->method) && exchange->request.done;
-
-    while (!list_is_empty(&target->idle)) {
-        struct target_conn *server = CONTAINER_OF(target->idle.next, struct target_conn, link);
-        list_remove(&server->link);
-        target->idle_count--;
-        if (can_repeat || !is_stale(&server->conn))
-            return server;
-        conn_close(&server->conn);
-    }
-    return NULL;
+    return is_idempotent(exchange->method) && exchange->request.done;
 }
 
 static uint32_t connect_timeout_ms(const struct exchange *exchange)
@@ -367,7 +318,7 @@ static bool engage(struct exchange *exchange)
     struct target_conn *server =
         exchange->is_tunnel || exchange->fresh_only || proxy_header_is_sent(exchange)
             ? NULL
-            : pop_idle(exchange);
+            : proxy_take_idle(exchange, can_repeat(exchange));
     bool idle = server != NULL;
 
     if (server == NULL)
@@ -418,7 +369,7 @@ static void connected_h2(struct conn *conn)
 static const struct conn_state target_connecting_h2 = {
     .name = "target connecting, http2",
     .ops = &h2_target_ops,
-    .on_readable = idle_ignore, /* nothing comes before the connection has begun */
+    .on_readable = ignore, /* nothing comes before the connection has begun */
     .on_writable = connected_h2,
     .on_timeout = connect_timeout,
     .on_error = connect_failed,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The target's side of an exchange: proxy.c connects, tries again and lets go;
- * proxy_choice.c takes a target; proxy_body.c passes the request's body on.
+ * proxy_choice.c takes a target; proxy_idle.c has connections that wait; proxy_body.c passes the
+ * request's body on.
  */
 #pragma once
 
@@ -48,3 +49,10 @@ bool proxy_use_newest_view(struct exchange *exchange);
 /* Sets exchange->target, which is not <avoid> unless there is no other. False: no target has
  * room, or there is none. */
 MUST_CHECK bool proxy_take_target(struct exchange *exchange, const struct target *avoid);
+
+/* ---- proxy_idle.c ---- */
+
+/* A connection that has answered waits for the next request from now on. False: it cannot. */
+MUST_CHECK bool proxy_keep_idle(struct target_conn *server);
+/* One of exchange->target that waits; NULL: there is none. */
+struct target_conn *proxy_take_idle(struct exchange *exchange, bool can_repeat);

@@ -122,6 +122,9 @@ static bool relay(struct exchange *exchange, char *bytes, size_t len, struct str
     int count = 0;
 
     if (!body_take(&exchange->response, bytes, len, &used, &data)) {
+        proxy_blame(exchange);
+        if (head.len > 0)
+            exchange->status = 0; /* nothing was sent yet: it can still be said */
         exchange_fail(exchange, 502);
         return false;
     }
@@ -217,6 +220,25 @@ static bool begin_response(struct exchange *exchange, char *bytes, size_t len)
     return relay(exchange, bytes + head->head_bytes, len - head->head_bytes, text);
 }
 
+/* Was what is to be read there before the request was? Nobody looked when an idle connection was
+ * asked (proxy.c), and the event that speaks now is of the same round, so it is older. */
+static bool is_stale(const struct exchange *exchange)
+{
+    return exchange->unseen_ns == loop_now_ns(exchange->worker->loop) && exchange->server->reused &&
+           !is_stream(exchange);
+}
+
+/* A 408 by which a target ends an idle connection may cross the request that is just being sent
+ * there. All of that has gone, and the target says that it saw no whole one, and closes: it is not
+ * the answer. Repeating is what RFC 9110, 15.5.9, allows a client then, and what browsers do. On
+ * a new connection, while the body is still on its way, or where the connection goes on, as it
+ * does when an application says so, a 408 means what it says. */
+static bool is_late_timeout(const struct exchange *exchange, const struct http1_head *head)
+{
+    return head->status == 408 && !head->keep_alive && exchange->server->reused &&
+           exchange->request.done && exchange->interim_bytes == 0 && !is_stream(exchange);
+}
+
 /* Reads heads at the start of <bytes>. True: relaying goes on. */
 static bool read_head(struct exchange *exchange, char *bytes, size_t len)
 {
@@ -230,10 +252,17 @@ static bool read_head(struct exchange *exchange, char *bytes, size_t len)
             keep_part(exchange, str_from(bytes, len));
             return false;
         }
-        if (result != HTTP1_DONE || head->head_bytes > EDGE_RESPONSE_HEAD_BYTES ||
+        bool is_large = result == HTTP1_DONE && head->head_bytes > EDGE_RESPONSE_HEAD_BYTES;
+        if (is_large)
+            count_add(exchange->worker, COUNT_LIMITS, 1);
+        if (result != HTTP1_DONE || is_large ||
             (head->status == 101 && (!exchange->upgrade || head->upgrade_protocol.len == 0))) {
             proxy_blame(exchange);
             exchange_fail(exchange, 502);
+            return false;
+        }
+        if (is_late_timeout(exchange, head)) {
+            lost_before_head(exchange);
             return false;
         }
         if (head->status == 101) {
@@ -274,7 +303,11 @@ static void waiting_readable(struct conn *conn)
     while (is_waiting(conn)) {
         struct exchange *exchange = exchange_of(conn); /* may be the next one after a round */
         crash_route = exchange->route;
-        ssize_t n = conn_read(conn, worker->scratch, EDGE_FIRST_READ_BYTES);
+        if (is_stale(exchange)) {
+            lost_before_head(exchange);
+            return;
+        }
+        ssize_t n = conn_read(conn, worker->scratch, WORKER_SCRATCH_BYTES);
         if (n == CONN_AGAIN)
             return;
         if (n <= 0) {

@@ -78,11 +78,27 @@ static char *put_hex(struct worker *worker, size_t digits, char *at)
     return head_put(at, str_from(id, digits));
 }
 
-/* Passes on what the client has when it is valid, else begins a trace. */
+/* Of two it is not known which one counts: as good as none. */
+static struct str find_trace(const struct http1_head *head)
+{
+    struct str found = {0};
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        if (head->headers[i].id != HTTP_TRACEPARENT)
+            continue;
+        if (found.ptr != NULL)
+            return (struct str){0};
+        found = head->headers[i].value;
+    }
+    return found;
+}
+
+/* Passes on what the client has when it is valid, else begins a trace, to which what vendors have
+ * noted of the former (Tracestate) does not belong. */
 static void take_trace(struct exchange *exchange)
 {
     struct rules_state *state = exchange->rules;
-    struct str given = http1_header(&exchange->worker->head, HTTP_TRACEPARENT);
+    struct str given = find_trace(&exchange->worker->head);
     char *at = state->trace, draw[REQUEST_ID_BYTES];
     unsigned number = 0;
 
@@ -91,6 +107,7 @@ static void take_trace(struct exchange *exchange)
         state->trace_len = (size_t)(head_put(at, given) - at);
         return;
     }
+    state->begins_trace = true;
     worker_random_id(exchange->worker, draw);
     for (size_t i = 0; i < 6; i++)
         number = number * 16 + (unsigned)(draw[i] <= '9' ? draw[i] - '0' : draw[i] - 'a' + 10);

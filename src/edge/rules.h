@@ -149,6 +149,7 @@ struct rules_state {
     enum http_coding coding; /* that its answer may get */
     bool frames;             /* the outlet frames the answer's body, not response.c */
     bool drops_trace;        /* what the client sent as Traceparent is not passed on */
+    bool begins_trace;       /* nor what it sent as Tracestate */
     bool origin_allowed;
     bool preflight; /* the browser's question before a request of another site */
     size_t origin_len;

@@ -100,6 +100,8 @@ bool rules_drop_request(const struct exchange *exchange, const struct http_heade
 
     return (header->id == HTTP_AUTHORIZATION && rules->auth != NULL) ||
            (header->id == HTTP_TRACEPARENT && exchange->rules->drops_trace) ||
+           (exchange->rules->begins_trace && header->name.len == sizeof "tracestate" - 1 &&
+            str_eq_nocase(header->name, STR("tracestate"))) ||
            is_dropped(&rules->request, header->name) ||
            is_dropped_disguise(&rules->request, header->name);
 }
@@ -113,10 +115,11 @@ size_t rules_request_room(const struct exchange *exchange)
            (state->path == NULL ? 0 : strlen(state->path));
 }
 
+/* One that Connection names is not passed on, so it is none. */
 static bool has_header(const struct http1_head *head, struct str name)
 {
     for (size_t i = 0; i < head->header_count; i++)
-        if (str_eq_nocase(head->headers[i].name, name))
+        if (!head->headers[i].hop_by_hop && str_eq_nocase(head->headers[i].name, name))
             return true;
     return false;
 }

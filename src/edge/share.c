@@ -76,9 +76,13 @@ bool share_take(struct share *share, uint32_t max)
     return false;
 }
 
-void share_release(struct share *share, struct worker *worker)
+void share_release(struct share *share)
 {
     (void)__atomic_sub_fetch(&share->active, 1, __ATOMIC_SEQ_CST);
+}
+
+void share_tell(struct share *share, struct worker *worker)
+{
     if (__atomic_load_n(&share->waiting, __ATOMIC_SEQ_CST) == 0)
         return;
     uint64_t waiting = __atomic_exchange_n(&share->waiting, 0, __ATOMIC_SEQ_CST);

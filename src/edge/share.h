@@ -29,7 +29,9 @@ static inline uint32_t share_active(const struct share *share)
 }
 /* False: there are <max> already. */
 bool share_take(struct share *share, uint32_t max);
-/* One less; tells the workers that wait. */
-void share_release(struct share *share, struct worker *worker);
+/* One less. */
+void share_release(struct share *share);
+/* There is room: tells the other workers that wait for it. */
+void share_tell(struct share *share, struct worker *worker);
 /* <worker> is to be told when there is room. */
 void share_await(struct share *share, const struct worker *worker);

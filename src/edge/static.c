@@ -17,6 +17,7 @@
 #include "edge/rules.h"
 #include "edge/static_cache.h"
 #include "edge/worker.h"
+#include "http/http_condition.h"
 #include "http/http_range.h"
 #include "http/http_template.h"
 #include "http/path.h"
@@ -38,19 +39,6 @@ struct static_parts {
     const char *mime_type;
     char boundary[REQUEST_ID_BYTES];
 };
-
-/* RFC 9110, 13.2.2. */
-static bool is_not_modified(const struct http1_head *head, const struct static_file *file)
-{
-    struct str tags = http1_header(head, HTTP_IF_NONE_MATCH);
-    int64_t since;
-
-    if (tags.ptr != NULL)
-        return http_etag_is_listed(tags, str_of(file->tag));
-    struct str date = http1_header(head, HTTP_IF_MODIFIED_SINCE);
-    return date.ptr != NULL && clock_parse_http(date, &since) &&
-           file->status.st_mtim.tv_sec <= since;
-}
 
 /* If-Range: the range counts only if the client has a part of this very file. */
 static bool is_same_file(const struct http1_head *head, const struct static_file *file)
@@ -136,8 +124,9 @@ static int pick_part(struct exchange *exchange, const struct static_file *file)
 
     exchange->file_from = 0;
     exchange->file_left = (uint64_t)file->status.st_size;
-    if (is_not_modified(head, file))
-        return 304;
+    int status = http_condition_check(head, str_of(file->tag), file->status.st_mtim.tv_sec);
+    if (status != 200)
+        return status;
     if (range.ptr == NULL || exchange->method != HTTP_GET || !is_same_file(head, file))
         return 200;
     switch (http_range_parse(range, exchange->file_left, parts, &count)) {

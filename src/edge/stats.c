@@ -2,6 +2,7 @@
 #include "base/base.h"
 
 #include "edge/cache_store.h"
+#include "edge/check.h"
 #include "edge/control.h"
 
 static const char *const names[COUNTERS] = {
@@ -42,6 +43,7 @@ static const char *const names[COUNTERS] = {
     [COUNT_H2_REFUSED_STREAMS] = "h2_refused_streams",
     [COUNT_H2_HEADER_LISTS] = "h2_header_lists_exceeded",
     [COUNT_H2_STALLS] = "h2_stalled_streams",
+    [COUNT_H2_ERRORS] = "h2_errors",
     [COUNT_RATES] = "rate_limited",
     [COUNT_RATES_DRY_RUN] = "rate_limited_dry_run",
     [COUNT_ADDRESSES] = "addresses_denied",
@@ -51,6 +53,7 @@ static const char *const names[COUNTERS] = {
     [COUNT_CLIENT_CERTIFICATES] = "client_certificates_missing",
     [COUNT_CONNECTIONS_PER_IP] = "connections_per_ip_exceeded",
     [COUNT_LISTENER_FULL] = "listener_connections_exceeded",
+    [COUNT_DESCRIPTORS] = "descriptors_short",
     [COUNT_PROXY_PROTOCOL] = "proxy_protocol_errors",
     [COUNT_SLOW_HEADS] = "slow_heads",
     [COUNT_SLOW_BODIES] = "slow_bodies",
@@ -87,9 +90,10 @@ static const char *const names[COUNTERS] = {
     [COUNT_H2_COSTS + H2_COST_CONTINUATION] = "h2_floods_continuation",
 };
 
+/* Of all workers; lines of the access log may be lost behind them too. */
 static uint64_t sum(const struct edge *edge, size_t counter)
 {
-    uint64_t total = 0;
+    uint64_t total = counter == COUNT_LOG_DROPS ? log_flusher_lost(&edge->flusher) : 0;
 
     for (unsigned i = 0; i < edge->worker_count; i++)
         total += __atomic_load_n(&edge->workers[i]->counters[counter], __ATOMIC_RELAXED);
@@ -106,6 +110,15 @@ static void add_cache(json_t *event, struct cache_totals totals)
     (void)json_object_set_new(event, "cache_purged", json_integer((json_int_t)totals.purged));
 }
 
+static void add_checks(json_t *event, struct check_totals totals)
+{
+    (void)json_object_set_new(event, "health_checks", json_integer((json_int_t)totals.made));
+    (void)json_object_set_new(event, "health_checks_failed",
+                              json_integer((json_int_t)totals.failed));
+    (void)json_object_set_new(event, "targets_up", json_integer(totals.up));
+    (void)json_object_set_new(event, "targets_down", json_integer(totals.down));
+}
+
 json_t *stats_make(const struct edge *edge)
 {
     json_t *event =
@@ -115,5 +128,6 @@ json_t *stats_make(const struct edge *edge)
     for (size_t i = 0; i < COUNTERS; i++)
         (void)json_object_set_new(event, names[i], json_integer((json_int_t)sum(edge, i)));
     add_cache(event, cache_totals(edge->cache));
+    add_checks(event, check_totals(edge));
     return event;
 }

@@ -206,6 +206,18 @@ static bool read_meters(struct reader *reader, const json_t *item, struct table_
     return true;
 }
 
+/* Cookies that say where a visitor is served could be made by anybody without one. */
+static bool check_signed(struct reader *reader, const struct upstream_balance *balance)
+{
+    static const unsigned char none[SIGN_KEY_LEN];
+    const char *key = balance->sticky_cookie.len > 0                         ? "sticky_cookie"
+                      : balance->split != NULL && balance->split->by_visitor ? "split"
+                                                                             : NULL;
+
+    return key == NULL || memcmp(reader->table->sign_key, none, sizeof none) != 0 ||
+           err_set(reader->err, ERR_INVALID, "'%s' needs cookies, and there is no 'sign_key'", key);
+}
+
 bool table_read_balance(struct reader *reader, const json_t *item, struct table_upstream *upstream)
 {
     static const char *const keys[] = {
@@ -224,7 +236,8 @@ bool table_read_balance(struct reader *reader, const json_t *item, struct table_
     upstream->balance = balance;
     return read_kind(reader, item, balance) && read_key(reader, item, balance) &&
            read_name(reader, item, "sticky_cookie", &balance->sticky_cookie) &&
-           read_limits(reader, item, balance) && read_split(reader, item, balance);
+           read_limits(reader, item, balance) && read_split(reader, item, balance) &&
+           check_signed(reader, balance);
 }
 
 static int digit_of(char c)

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "edge/auth.h"
 #include "edge/cache.h"
 #include "edge/client.h"
@@ -93,10 +94,16 @@ static void abort_client(struct client *client)
 static void on_stop_timeout(struct timer *timer, uint64_t now_ns)
 {
     struct worker *worker = CONTAINER_OF(timer, struct worker, stop_timer);
+    size_t count = 0;
 
     (void)now_ns;
-    LIST_FOR_EACH (link, &worker->clients)
+    LIST_FOR_EACH (link, &worker->clients) {
         abort_client(CONTAINER_OF(link, struct client, link));
+        count++;
+    }
+    if (count > 0)
+        log_warn("edge", "worker %u: connections that had not ended in time were cut off: %zu",
+                 worker->index, count);
 }
 
 static void end_when_empty(struct worker *worker)

@@ -38,10 +38,9 @@ enum {
     WORKER_HEAD_BYTES = 48 * 1024, /* a response head of EDGE_HEAD_BYTES, rewritten */
     EDGE_HEAD_BYTES = 16 * 1024,   /* most bytes of a request or response head */
     EDGE_RESPONSE_HEAD_BYTES = 32 * 1024,
-    EDGE_INTERIM_BYTES = 64 * 1024,    /* most bytes of heads before the real answer's */
-    EDGE_SLOW_READ_BYTES = 32 * 1024,  /* one read once its other side was slow */
-    EDGE_FIRST_READ_BYTES = 32 * 1024, /* with the head: of a large body the rest may be spliced */
-    EDGE_HEAD_MS = 10000,              /* first to last byte of a request head */
+    EDGE_INTERIM_BYTES = 64 * 1024,   /* most bytes of heads before the real answer's */
+    EDGE_SLOW_READ_BYTES = 32 * 1024, /* one read once its other side was slow */
+    EDGE_HEAD_MS = 10000,             /* first to last byte of a request head */
     EDGE_HANDSHAKE_MS = 10000,
     EDGE_KEEP_ALIVE_MS = 75000,
     EDGE_WRITE_MS = 60000, /* a client that takes less than this of its answer: */
@@ -91,11 +90,12 @@ enum counter {
     COUNT_CACHE_BYPASSES,
     COUNT_CACHE_STORED,
     COUNT_CACHE_REFUSED, /* for a limit: key, variant, object, room, background */
-    COUNT_CACHE_SLOW,    /* waited CACHE_WAIT_MS in vain */
+    COUNT_CACHE_SLOW,    /* waited in vain: for CACHE_WAIT_MS, or CACHE_WAITS_MAX times */
     COUNT_H2_CONNECTIONS,
     COUNT_H2_REFUSED_STREAMS, /* above H2_MAX_STREAMS */
     COUNT_H2_HEADER_LISTS,    /* above H2_HEADER_LIST_BYTES */
     COUNT_H2_STALLS,          /* streams whose window stayed closed */
+    COUNT_H2_ERRORS,          /* connections of clients that broke the rules */
     COUNT_COMPRESSED,         /* answers */
     COUNT_COMPRESS_SKIPPED,   /* OUTLET_MAX_CODERS at once, or no memory */
     COUNT_CORS_REFUSED,       /* preflights */
@@ -112,6 +112,7 @@ enum counter {
     COUNT_CONNECTIONS_PER_IP,  /* connections refused, as the two below */
     COUNT_LISTENER_FULL,
     COUNT_PROXY_PROTOCOL, /* that did not begin with its header */
+    COUNT_DESCRIPTORS,    /* times that a listener could accept nobody more */
     COUNT_SLOW_HEADS,
     COUNT_SLOW_BODIES,
     COUNT_SLOW_READERS,

@@ -37,7 +37,7 @@ static struct str cut_etag(struct str *rest)
     return etag;
 }
 
-bool http_etag_is_listed(struct str list, struct str etag)
+static bool is_listed(struct str list, struct str etag, bool strongly)
 {
     struct str rest = str_trim(list), wanted = opaque_tag(etag);
 
@@ -46,16 +46,24 @@ bool http_etag_is_listed(struct str list, struct str etag)
     while (rest.len > 0) {
         if (rest.ptr[0] != ',') {
             struct str found = cut_etag(&rest);
-            if (found.len == 0)
+            if (found.len == 0 || (rest.len > 0 && rest.ptr[0] != ','))
                 return false;
-            if (str_eq(opaque_tag(found), wanted))
+            if (strongly ? http_etag_is_same(found, etag) : str_eq(opaque_tag(found), wanted))
                 return true;
-            if (rest.len > 0 && rest.ptr[0] != ',')
-                return false;
         }
         rest = str_trim(str_sub(rest, 1, rest.len));
     }
     return false;
+}
+
+bool http_etag_is_listed(struct str list, struct str etag)
+{
+    return is_listed(list, etag, false);
+}
+
+bool http_etag_is_listed_strongly(struct str list, struct str etag)
+{
+    return is_listed(list, etag, true);
 }
 
 bool http_etag_is_same(struct str a, struct str b)

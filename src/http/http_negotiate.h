@@ -13,6 +13,9 @@
  * element on nothing matches. */
 bool http_etag_is_listed(struct str list, struct str etag);
 
+/* The same by strong comparison, for If-Match: neither is weak. */
+bool http_etag_is_listed_strongly(struct str list, struct str etag);
+
 /* Strong comparison, for If-Range: equal and neither is weak. */
 bool http_etag_is_same(struct str a, struct str b);
 

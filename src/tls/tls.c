@@ -16,6 +16,11 @@ static const char ciphers[] =
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
     "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384";
 
+/* Of TLS 1.3, in the order of the above; the library would begin with AES-256, whose SHA-384 costs
+ * a handshake several per cent more. */
+static const char suites[] =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int names_index;
 
@@ -171,7 +176,8 @@ static SSL_CTX *context_new(struct err *err)
     char groups[] = "X25519:P-256:P-384"; /* the macro casts const away */
 
     if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-        SSL_CTX_set_cipher_list(ctx, ciphers) != 1 || SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
+        SSL_CTX_set_cipher_list(ctx, ciphers) != 1 || SSL_CTX_set_ciphersuites(ctx, suites) != 1 ||
+        SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
         SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"ishizue", 7) != 1) {
         SSL_CTX_free(ctx);
         (void)tls_ssl_error(err, "cannot set up TLS");

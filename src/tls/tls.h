@@ -56,10 +56,12 @@ void tls_ticket_key_draw(char ret[TLS_TICKET_KEY_TEXT_BYTES]);
 
 /* Where a stream reads and writes: embedded in the connection, and must outlive the stream.
  * <drained> is set when the socket gave less than was asked for, so that an edge-triggered
- * loop knows it need not ask again. */
+ * loop knows it need not ask again. <more>: what is written has a continuation that comes soon, so
+ * that both may go in one segment. */
 struct tls_io {
     int fd;
     bool drained;
+    bool more;
 };
 
 /* NULL: out of memory. */
@@ -81,7 +83,8 @@ ssize_t tls_stream_read(struct tls_stream *stream, void *bytes, size_t len);
 ssize_t tls_stream_write(struct tls_stream *stream, const void *bytes, size_t len);
 /* Decrypted bytes are waiting that no event will announce. */
 bool tls_stream_has_pending(const struct tls_stream *stream);
-/* Tells the other side that no more will come; best effort. */
+/* Tells the other side that no more will come; best effort, and in one segment with the end of the
+ * socket, which the caller brings about at once. */
 void tls_stream_shutdown(struct tls_stream *stream);
 
 /* After the handshake. */

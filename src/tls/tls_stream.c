@@ -31,7 +31,7 @@ static int socket_write(BIO *bio, const char *bytes, int len)
     ssize_t n;
 
     do
-        n = send(io->fd, bytes, (size_t)len, MSG_NOSIGNAL);
+        n = send(io->fd, bytes, (size_t)len, MSG_NOSIGNAL | (io->more ? MSG_MORE : 0));
     while (n < 0 && errno == EINTR);
     BIO_clear_retry_flags(bio);
     if (n < 0 && errno == EAGAIN)
@@ -84,10 +84,28 @@ void tls_stream_free(struct tls_stream *stream)
     SSL_free(ssl_of(stream));
 }
 
+static struct tls_io *io_of(struct tls_stream *stream)
+{
+    return BIO_get_data(SSL_get_wbio(ssl_of(stream)));
+}
+
+/* What the server writes in TLS 1.3 behind its part of the handshake are tickets, which nobody
+ * waits for: they go with the answer to the first request, or with the next packet that comes. */
+static bool writes_tickets(struct tls_stream *stream)
+{
+    char none[1];
+
+    return SSL_get_finished(ssl_of(stream), none, 0) > 0;
+}
+
 enum tls_result tls_stream_handshake(struct tls_stream *stream)
 {
+    struct tls_io *io = io_of(stream);
+
     ERR_clear_error();
+    io->more = writes_tickets(stream);
     int done = SSL_do_handshake(ssl_of(stream));
+    io->more = false;
     if (done == 1)
         return TLS_DONE;
     int reason = SSL_get_error(ssl_of(stream), done);
@@ -136,8 +154,14 @@ bool tls_stream_has_pending(const struct tls_stream *stream)
 
 void tls_stream_shutdown(struct tls_stream *stream)
 {
-    if (SSL_is_init_finished(ssl_of(stream)))
-        (void)SSL_shutdown(ssl_of(stream));
+    SSL *ssl = ssl_of(stream);
+    struct tls_io *io = io_of(stream);
+
+    if (SSL_is_init_finished(ssl) && (SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN) == 0) {
+        io->more = true; /* the end of the connection */
+        (void)SSL_shutdown(ssl);
+        io->more = false;
+    }
     ERR_clear_error();
 }
 

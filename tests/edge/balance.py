@@ -28,7 +28,7 @@ class App(apps_of.Answering):
     """Answers its name; <statuses> are given out first; a path of its own decides more."""
 
     def __init__(self, name, start=True):
-        self.name, self.statuses, self.gate = name, [], None
+        self.name, self.statuses, self.gate, self.lies = name, [], None, False
         self.busy = self.most = self.served = 0
         self.lock = threading.Lock()
         super().__init__(start)
@@ -47,6 +47,9 @@ class App(apps_of.Answering):
         body = self.name.encode()
         with self.lock:
             self.busy -= 1
+        if self.lies:
+            sock.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n")
+            return
         sock.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
 
 
@@ -418,6 +421,15 @@ def a_target_that_fails_is_left_out_and_tried_again():
     assert answers == [500] * 30  # never all of them
 
 
+def a_target_whose_chunks_are_none_has_failed():
+    a, b = App("a"), App("b")
+    b.lies = True
+    publish([a, b], max_fails=3, fail_timeout_ms=20000, balance="round-robin")
+    statuses = [get().status for _ in range(20)]
+    assert statuses.count(502) >= 3 and b.served < 10, (statuses, b.served)
+    assert {get().text for _ in range(10)} == {"a"}
+
+
 def tables_change_under_load_and_nothing_is_lost():
     apps = [App(name) for name in "abc"]
     publish(apps)
@@ -452,6 +464,9 @@ def what_makes_no_sense_is_refused_with_its_name():
             ({"hash_key": "moon"}, "unknown hash_key 'moon'"),
             ({"sticky_cookie": "a b"}, "'sticky_cookie' is not a name"),
             ({"sticky_cookie": "a" * 65}, "longer than 64"),
+            ({"sticky_cookie": "s"}, "'sticky_cookie' needs cookies, and there is no 'sign_key'"),
+            ({"split": {"by": "visitor", "shares": [{"release": 1, "share": 10000}]}},
+             "'split' needs cookies, and there is no 'sign_key'"),
             ({"queue": 3}, "'queue' is not an object"),
             ({"queue": {"limit": 100001}}, "limit"),
             ({"max_fails": 1001}, "max_fails"),
@@ -493,6 +508,7 @@ if __name__ == "__main__":
         requests_wait_for_a_target_that_refuses,
         without_any_target_the_wait_ends,
         a_target_that_fails_is_left_out_and_tried_again,
+    a_target_whose_chunks_are_none_has_failed,
         tables_change_under_load_and_nothing_is_lost,
         what_makes_no_sense_is_refused_with_its_name,
     ]))

@@ -24,7 +24,7 @@ import h2_frames as h2  # noqa: E402
 import tap  # noqa: E402
 
 RIG, HTTP, HTTPS = sys.argv[1], int(os.environ["EDGE_HTTP"]), int(os.environ["EDGE_HTTPS"])
-SEEN, LOCK, OPEN = {}, threading.Lock(), threading.Event()
+SEEN, WHO, LOCK, OPEN = {}, {}, threading.Lock(), threading.Event()
 LIVE = {"answers": True}
 
 
@@ -44,6 +44,7 @@ class App(BaseHTTPRequestHandler):
         query = {k: v[0] for k, v in parse_qs(url.query).items()}
         with LOCK:
             SEEN[url.path] = count = SEEN.get(url.path, 0) + 1
+            WHO[url.path] = self.headers.get("x-who")
         if "gate" in query:
             OPEN.wait(10)
         time.sleep(float(query.get("delay", 0)))
@@ -196,6 +197,44 @@ def when_the_first_client_leaves_another_one_fetches():
     assert seen("/leaves") == 2, seen("/leaves")
 
 
+def who_waited_twice_in_vain_does_not_wait_again():
+    publish()
+    OPEN.clear()
+    clients = []
+
+    def ask():
+        client = h2.Connection()
+        client.send(h2.get(1, "/vain?gate=1&cc=max-age%3D60", authority="a.localhost",
+                           extra=[("x-who", str(len(clients)))]))
+        clients.append(client)
+
+    def leave(client):
+        client.send(h2.frame(h2.RST_STREAM, 0, 1, struct.pack(">I", 8)))  # CANCEL
+
+    begun = time.monotonic()
+    ask()
+    wait_for(lambda: seen("/vain") == 1, "the first request")
+    for _ in range(5):
+        ask()
+    time.sleep(0.2)
+    before = ask_edge()["cache_slow"]
+    leave(clients[0])
+    wait_for(lambda: seen("/vain") == 2, "the second request")
+    second = clients[int(WHO["/vain"])]
+    time.sleep(0.2)
+    assert seen("/vain") == 2, "the others wait once more"
+    leave(second)
+    wait_for(lambda: seen("/vain") == 6, "all others at once")
+    assert time.monotonic() - begun < 4, "it is not their patience that was at an end"
+    assert ask_edge()["cache_slow"] == before + 3, "one of the four leads"
+    OPEN.set()
+    for client in clients[1:]:
+        if client is not second:
+            assert client.read(lambda: 1 in client.ended) and client.statuses == {1: 200}
+    for client in clients:
+        client.sock.close()
+
+
 def what_is_stale_is_sent_while_one_request_fetches_a_new_one():
     publish({"stale_while_revalidate_s": 30})
     url = "/swr?cc=max-age%3D1&delay=0.5"
@@ -328,6 +367,19 @@ def a_key_that_is_too_long_is_not_kept():
     for _ in range(2):
         assert get("/key?cc=max-age%3D60&x=" + "k" * 9000).status == 200
     assert seen("/key") == 2 and ask_edge()["cache_refused"] == before + 2
+
+
+def what_varies_by_too_much_is_not_kept():
+    publish()
+    names = ",".join(f"x-{i}" for i in range(9))
+    for number, (vary, who) in enumerate(((names, ""), ("X-Who", "w" * 4097))):
+        before, path = ask_edge()["cache_refused"], f"/varies{number}"
+        for _ in range(2):
+            assert get(f"{path}?vary={vary}&cc=max-age%3D60", headers={"X-Who": who}).status == 200
+        assert seen(path) == 2 and ask_edge()["cache_refused"] == before + 2, path
+    for _ in range(2):
+        assert get(f"/fewer?vary={names[4:]}&cc=max-age%3D60", headers={"X-Who": "w"}).status == 200
+    assert seen("/fewer") == 1
 
 
 def one_address_has_so_many_variants_and_no_more():
@@ -465,6 +517,7 @@ sys.exit(tap.run([test for test in [
     who_waits_for_what_cannot_be_stored_is_let_go_at_once_and_the_next_do_not_wait,
     a_fetch_that_takes_long_is_not_awaited_for_ever,
     when_the_first_client_leaves_another_one_fetches,
+    who_waited_twice_in_vain_does_not_wait_again,
     what_is_stale_is_sent_while_one_request_fetches_a_new_one,
     revalidation_in_the_background_uses_the_validator,
     the_background_asks_as_its_client_would_who_came_by_way_of_a_proxy,
@@ -475,6 +528,7 @@ sys.exit(tap.run([test for test in [
     the_cache_never_holds_more_than_it_may_and_a_scan_leaves_what_is_hot,
     what_is_too_large_is_passed_on_and_not_kept,
     a_key_that_is_too_long_is_not_kept,
+    what_varies_by_too_much_is_not_kept,
     one_address_has_so_many_variants_and_no_more,
     a_slow_client_keeps_what_it_is_sent_and_gets_all_of_it,
     tls_and_http2_clients_get_hits_byte_for_byte,

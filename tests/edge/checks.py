@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -25,13 +26,19 @@ class App(apps_of.Answering):
 
     def __init__(self, name):
         self.name, self.status, self.asked, self.served, self.delay = name, 200, [], 0, 0
+        self.lock, self.busy, self.most = threading.Lock(), 0, 0
         super().__init__()
 
     def answer(self, sock, head):
         if head.startswith("GET /health"):
             status = self.status  # what is changed after this question is for the next one
             self.asked.append((time.monotonic(), head))
+            with self.lock:
+                self.busy += 1
+                self.most = max(self.most, self.busy)
             time.sleep(self.delay)
+            with self.lock:
+                self.busy -= 1
             sock.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 4\r\n\r\nwhy?" % status)
             return
         self.served += 1
@@ -242,12 +249,65 @@ def what_makes_no_sense_is_refused():
     assert done.returncode == 1 and "4096" in done.stdout, done.stdout
 
 
+def without_more_words_a_target_is_asked_every_two_seconds_and_has_five_to_answer():
+    plain, silent = App("plain"), App("silent")
+    silent.delay = 20
+    checks = [{"target": app.name, "address": f"127.0.0.1:{app.port}", "path": "/health", "fall": 1}
+              for app in (plain, silent)]
+    publish([plain, silent], checks)
+    begun = time.monotonic()
+    rig("send", json.dumps({"type": "probe", "probe": 78, "address": f"127.0.0.1:{silent.port}",
+                            "path": "/health?probe"}))
+    assert "no answer in time" in rig("await", '"probe":78').stdout
+    assert 4.8 < time.monotonic() - begun < 9
+    assert rig("await", '"sick":true,"status":0,"target":"silent"').returncode == 0
+    first = min(when for when, head in silent.asked if "?probe" not in head)
+    assert 4.8 < time.monotonic() - first < 9
+    wait(lambda: len(plain.asked) >= 3)
+    pauses = [later[0] - one[0] for one, later in zip(plain.asked, plain.asked[1:])]
+    assert all(1.9 < pause < 3.5 for pause in pauses), pauses
+    publish([plain], [])
+
+
+def counted():
+    """What the edge says of its checks."""
+    rig("send", '{"type":"stats"}')
+    text = rig("await", '"event":"stats"').stdout
+    return {name: int(re.search(rf'"{name}": *(\d+)', text)[1])
+            for name in ("health_checks", "health_checks_failed", "targets_up", "targets_down")}
+
+
+def targets(up, down):
+    now = counted()
+    return (now["targets_up"], now["targets_down"]) == (up, down)
+
+
+def what_checks_found_is_counted():
+    a, b = App("healthy"), App("ill")
+    b.status = 500
+    publish([a, b], [])
+    wait(lambda: targets(0, 0))
+    before = counted()
+    publish([a, b], [check_of(a), check_of(b)])
+    wait(lambda: targets(1, 1))
+    b.status = 200
+    wait(lambda: targets(2, 0))
+    publish([a, b], [])
+    wait(lambda: targets(0, 0))
+    now = counted()
+    made, failed = (now[name] - before[name] for name in ("health_checks", "health_checks_failed"))
+    asked = len(a.asked) + len(b.asked)
+    assert asked - 2 <= made <= asked, (made, asked)  # those under way were given up
+    assert 3 <= failed <= made - 2 and failed < len(b.asked), (failed, made, len(b.asked))
+
+
 def more_targets_than_probes_at_once_are_all_asked():
     apps = App("many")
-    apps.delay = 0.2
+    apps.delay = 1
     publish([apps], [check_of(apps, target=f"m{i}", path=f"/health?{i}", timeout_ms=3000)
                      for i in range(600)])
     wait(lambda: len({head.split()[1] for _, head in list(apps.asked)}) == 600, 15)
+    assert 200 < apps.most <= 256, apps.most
     publish([apps], [])
 
 
@@ -264,5 +324,7 @@ sys.exit(tap.run([
     connections_of_a_tcp_port_go_where_the_checks_succeed,
     checks_go_on_when_the_daemon_is_away,
     what_makes_no_sense_is_refused,
+    without_more_words_a_target_is_asked_every_two_seconds_and_has_five_to_answer,
+    what_checks_found_is_counted,
     more_targets_than_probes_at_once_are_all_asked,
 ]))

@@ -18,7 +18,7 @@ from h2_frames import *  # noqa: E402,F403
 from tap import run  # noqa: E402
 from apps import OK, receive_head, serve  # noqa: E402
 
-FLOOD = 10_000
+FLOOD, PADDED = 10_000, 8
 CPU_SECONDS = 0.1
 
 
@@ -119,8 +119,9 @@ def pings_without_end():
 
 
 def empty_data_without_end():
-    flood("h2_floods_empty", [frame(DATA, 0, 1)] * FLOOD,
-          before=get(1, flags=END_HEADERS, method="POST"))
+    for nothing in frame(DATA, 0, 1), frame(DATA, PADDED, 1, b"\3\0\0\0"):
+        flood("h2_floods_empty", [nothing] * FLOOD,
+              before=get(1, flags=END_HEADERS, method="POST"))
 
 
 def priorities_and_unknown_frames_without_end():

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 from h2_frames import *  # noqa: E402,F403
 from h2_app import Client, head, publish, serve, trailers  # noqa: E402
-from tables import connect, expect_counter, receive  # noqa: E402
+from tables import connect, counter, expect_counter, receive  # noqa: E402
 from tap import run  # noqa: E402
 
 CANCEL, REFUSED_STREAM, UNAVAILABLE = 8, 7, 14
@@ -230,6 +230,57 @@ def no_more_streams_than_the_target_takes():
         assert 4 <= len(came) <= 8, len(came)
         go.set()
         assert c.read(lambda: len(c.ended) == 7) and set(c.statuses.values()) == {200}
+
+
+def a_connection_has_so_many_streams_and_no_more():
+    """Whatever the target would allow."""
+    asked, go = {}, threading.Event()
+
+    def application(peer):
+        def finish(stream):
+            go.wait(10)
+            peer.send(head(stream, flags=END_STREAM))
+
+        for stream, *_ in peer.requests():
+            asked.setdefault(id(peer), []).append(stream)
+            threading.Thread(target=finish, args=(stream,), daemon=True).start()
+            if sum(map(len, list(asked.values()))) == 120:
+                go.set()
+
+    serve(application, settings=struct.pack(">HI", 3, 1000))
+    with Client() as c:
+        c.send(b"".join(get(2 * i + 1) for i in range(120)))
+        assert c.read(lambda: len(c.ended) == 120, 15), (len(c.ended), c.resets)
+        assert set(c.statuses.values()) == {200}, c.statuses
+    assert sorted(map(len, asked.values())) == [20, 100], asked
+
+
+def connections_to_a_target_have_an_end():
+    asked, go = [], threading.Event()
+
+    def application(peer):
+        def finish(stream):
+            go.wait(10)
+            peer.send(head(stream, flags=END_STREAM))
+
+        for stream, *_ in peer.requests():
+            asked.append(stream)
+            threading.Thread(target=finish, args=(stream,), daemon=True).start()
+
+    _, came = serve(application, settings=struct.pack(">HI", 3, 1),
+                    upstream={"queue": {"limit": 100, "timeout_ms": 10000}})
+    before = counter("queued")
+    with Client() as c:  # of one worker
+        c.send(b"".join(get(2 * i + 1) for i in range(40)))
+        end = time.monotonic() + 5
+        while len(asked) < 32 or counter("queued") < before + 8:
+            assert time.monotonic() < end, (len(asked), len(came), counter("queued") - before)
+            time.sleep(0.02)
+        c.read(lambda: len(asked) > 32, 0.3)
+        assert len(asked) == len(came) == 32, (len(asked), len(came))
+        go.set()
+        assert c.read(lambda: len(c.ended) == 40) and set(c.statuses.values()) == {200}, c.resets
+    assert len(came) == 32 and counter("queued") == before + 8, len(came)
 
 
 def a_target_that_takes_no_streams_is_waited_for():
@@ -639,6 +690,8 @@ TESTS = [frames_that_break_the_rules_are_counted, a_request_is_the_same_as_over_
          a_thousand_messages_of_a_client, a_thousand_messages_each_way_by_turns,
          a_client_that_cancels_ends_the_call, a_target_that_resets_is_passed_on,
          resets_of_the_target_do_not_count_against_the_client, no_more_streams_than_the_target_takes,
+         a_connection_has_so_many_streams_and_no_more,
+         connections_to_a_target_have_an_end,
          a_target_that_takes_no_streams_is_waited_for,
          goaway_lets_old_streams_end_and_new_ones_go_elsewhere, what_goaway_leaves_out_is_asked_again,
          a_refused_stream_is_asked_again, a_connection_that_ends_in_an_answer_resets_the_stream,

@@ -1,7 +1,6 @@
 """Limits that are seldom met, each exceeded here once, and the counter that moves."""
 import json
 import os
-import re
 import socket
 import struct
 import subprocess
@@ -10,16 +9,17 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/lib")
 import tap  # noqa: E402
+from h2_app import Client  # noqa: E402
 from h2_frames import ENHANCE_YOUR_CALM, SETTINGS, Connection, frame  # noqa: E402
-from tables import RIG, Recorder, connect, get, publish  # noqa: E402
+from h2_frames import get as h2_get  # noqa: E402
+from tables import OK, RIG, Recorder, connect, counter, get, publish, receive  # noqa: E402
 
-LARGE = 64 << 20
-READER_SECONDS = 60  # a client that takes less than 4 KiB of its answer in that time is cut off
+UNKNOWN, FRAME_SIZE_ERROR = 0x55, 6  # a kind of frame that nobody has, and so everybody ignores
 
 
 class App(Recorder):
     """/once answers the first request of a connection alone, /cut none, /never waits, /upgrade says
-    no more than that, /large is large."""
+    no more than that, /wide and a number has a header line of so many bytes."""
 
     def serve(self, sock):
         data, asked = b"", 0
@@ -41,20 +41,14 @@ class App(Recorder):
             return False
         if path == b"/upgrade":
             sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+        if path.startswith(b"/wide"):
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: %s\r\n\r\n" % (b"x" * int(path[5:])))
+            return True
         if path in (b"/never", b"/upgrade"):
             sock.recv(1)
             return False
-        size = LARGE if path == b"/large" else 2
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-        for _ in range(size // 65536 or 1):
-            sock.sendall(b"x" * min(size, 65536))
+        sock.sendall(OK)
         return True
-
-
-def counter(name):
-    subprocess.run([RIG, "send", '{"type":"stats"}'], check=True, stdout=subprocess.DEVNULL)
-    done = subprocess.run([RIG, "await", '"event":"stats"'], capture_output=True, text=True, timeout=20)
-    return int(re.search(rf'"{name}": *(\d+)', done.stdout)[1])
 
 
 def expect_more(name, than, seconds=8):
@@ -74,18 +68,6 @@ def is_cut(sock):
 
 
 app = App()
-reader, began = None, 0
-
-
-def begin_to_read_nothing():
-    """What becomes of it is seen at the end."""
-    global reader, began
-    publish(app)
-    reader = socket.socket()
-    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    reader.connect(("127.0.0.1", int(os.environ["EDGE_HTTP"])))
-    reader.sendall(b"GET /large HTTP/1.1\r\nHost: a.localhost\r\n\r\n")
-    began = time.monotonic()
 
 
 def retries_have_a_budget():
@@ -100,18 +82,45 @@ def retries_have_a_budget():
     assert 50 <= expect_more("retries", retries) < 100
 
 
+class Nobody:
+    """Its port refuses."""
+
+    def __init__(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            self.port = closed.getsockname()[1]
+
+
 def a_target_that_refuses_is_left_out():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-
-    class Nobody:
-        pass
-
-    Nobody.port = port
     before = counter("target_ejections")
-    publish(Nobody, upstream={"queue": {"limit": 0}})
+    publish(Nobody(), upstream={"queue": {"limit": 0}})
     assert get()[0] in (502, 503)
     expect_more("target_ejections", before)
+
+
+def three_targets_of_five_are_tried_for_one_request():
+    ejections, failures = counter("target_ejections"), counter("target_failures")
+    publish([Nobody() for _ in range(5)], upstream={"queue": {"limit": 0}})
+    assert (status := get()[0]) == 502, status
+    assert counter("target_ejections") - ejections == 3, counter("target_ejections") - ejections
+    assert counter("target_failures") - failures == 1, counter("target_failures") - failures
+
+
+def a_thousand_wait_for_a_target_and_for_five_seconds():
+    """Each worker has half of them; whose connections these are is not known."""
+    publish([])
+    before, began, many = counter("queue_rejected"), time.monotonic(), 120
+    clients = [Client() for _ in range(10)]
+    for client in clients:
+        client.send(b"".join(h2_get(2 * i + 1) for i in range(many)))
+    while (rejected := counter("queue_rejected") - before) < 10 * many - 1000:
+        assert time.monotonic() < began + 4, rejected
+        time.sleep(0.02)
+    for client in clients:
+        assert client.read(lambda: len(client.ended) == many, 10), len(client.ended)
+        assert set(client.statuses.values()) == {503}, client.statuses
+        client.sock.close()
+    assert rejected <= 10 * many - 500 and 4.5 < time.monotonic() - began < 9, rejected
+    assert counter("queue_rejected") == before + 10 * many
 
 
 def a_target_that_answers_nothing_has_failed():
@@ -215,6 +224,24 @@ def a_request_id_that_is_too_long_is_replaced():
         assert (b"a" * length in app.last) == kept and b"X-Request-Id: " in app.last, app.last
 
 
+def a_body_of_more_than_100_mib_is_refused_where_the_table_says_no_more():
+    publish(app)
+    for size, status in ((100 << 20, 200), ((100 << 20) + 1, 413)):
+        before = counter("limits_exceeded")
+        with connect() as sock:
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: %d\r\n\r\n" % size)
+            assert receive(sock)[0] == status, size
+        assert counter("limits_exceeded") - before == (status == 413)
+
+
+def a_head_of_a_target_above_32_kib_is_none():
+    publish(app)
+    for size, status in ((32 * 1024 - 100, 200), (32 * 1024, 502)):
+        before = counter("limits_exceeded")
+        assert get(f"/wide{size}")[0] == status, size
+        assert counter("limits_exceeded") - before == (status == 502)
+
+
 def what_is_no_handshake():
     before = counter("tls_handshake_failures")
     publish(app)
@@ -236,10 +263,25 @@ def a_handshake_that_does_not_come():
 def settings_without_end_in_one_frame():
     publish(app)
     for count, closes in ((32, False), (33, True)):
+        before = counter("h2_errors")
         with Connection() as c:
             c.send(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 70000) * count))
             c.read(lambda: c.closed, 1)
             assert c.closed == closes and (c.goaway == ENHANCE_YOUR_CALM) == closes, (count, c.goaway)
+        assert counter("h2_errors") - before == closes
+
+
+def a_frame_of_more_than_16_kib():
+    publish(app)
+    for size, closes in ((16384, False), (16385, True)):
+        before = counter("h2_errors")
+        with Connection() as c:
+            c.send(frame(UNKNOWN, 0, 0, b"x" * size))
+            c.send(h2_get(1))
+            c.read(lambda: 1 in c.ended or c.closed, 5)
+            assert (c.statuses.get(1) == 200) != closes, c.statuses
+            assert c.closed == closes and (c.goaway == FRAME_SIZE_ERROR) == closes, c.goaway
+        assert counter("h2_errors") - before == closes
 
 
 def what_a_table_may_not_hold():
@@ -253,26 +295,18 @@ def what_a_table_may_not_hold():
         assert done.returncode == 1 and word in done.stdout, done.stdout
 
 
-def a_client_that_reads_nothing_is_cut_off():
-    """Its socket hears of it when it reads: what the kernel holds, and then the end."""
-    expect_more("slow_readers", 0, began + 2 * READER_SECONDS + 10 - time.monotonic())
-    took, got = time.monotonic() - began, 0
-    reader.settimeout(10)
-    try:
-        while piece := reader.recv(65536):
-            got += len(piece)
-    except ConnectionError:
-        pass
-    assert took > READER_SECONDS - 1 and got < LARGE, (took, got)
-
-
 if __name__ == "__main__":
-    begin_to_read_nothing()
     sys.exit(tap.run([retries_have_a_budget, a_target_that_refuses_is_left_out,
+                      a_thousand_wait_for_a_target_and_for_five_seconds,
                       a_target_that_answers_nothing_has_failed, too_much_waits_for_too_little,
                       a_client_that_leaves, a_client_that_sends_no_more_and_is_sent_nothing,
                       a_client_that_was_refused_and_sends_on,
                       a_target_that_does_not_take_the_connection, a_tunnel_in_which_nothing_moves,
-                      a_request_id_that_is_too_long_is_replaced, what_is_no_handshake,
+                      three_targets_of_five_are_tried_for_one_request,  # with a new budget
+                      a_request_id_that_is_too_long_is_replaced,
+                      a_body_of_more_than_100_mib_is_refused_where_the_table_says_no_more,
+                      a_head_of_a_target_above_32_kib_is_none,
+                      what_is_no_handshake,
                       a_handshake_that_does_not_come, settings_without_end_in_one_frame,
-                      what_a_table_may_not_hold, a_client_that_reads_nothing_is_cut_off]))
+                      a_frame_of_more_than_16_kib,
+                      what_a_table_may_not_hold]))

@@ -10,9 +10,9 @@ from lib import tap
 RIG = sys.argv[1]
 
 
-def send(route=None, **upstream):
+def send(route=None, listener=None, **upstream):
     """The error; empty: it was taken."""
-    table = {"listeners": [{"id": 1, "kind": "http"}],
+    table = {"listeners": [{"id": 1, "kind": "http", **(listener or {})}],
              "upstreams": [{"name": "u", "targets": [], **upstream}],
              "routes": [{"system": "test", "path": "/", "upstream": 0, **(route or {})}]}
     done = subprocess.run([RIG, "table"], input=json.dumps(table), capture_output=True, text=True,
@@ -56,6 +56,20 @@ def parts_of_a_value():
     expect(16, value, "a value has more than 16 parts")
 
 
+def names_of_systems():
+    expect(255, lambda n: {"route": {"system": "s" * n}}, "'system' is longer than 255")
+
+
+def values_of_headers():
+    expect(2048, lambda n: {"route": {"cache_control": "v" * n}},
+           "'cache_control' is longer than 2048")
+
+
+def connections_of_an_address_that_can_be_counted():
+    expect((1 << 24) - 1, lambda n: {"listener": {"limits": {"connections_per_ip": n}}},
+           "'connections_per_ip'")
+
+
 def error_pages():
     def pages(n):
         return rules(error_pages=[{"status": 400 + i, "body": "text"} for i in range(n)])
@@ -69,5 +83,6 @@ def seconds_that_a_browser_may_remember_a_preflight():
 
 
 sys.exit(tap.run([meters_of_an_upstream, the_value_that_decides_a_split, headers_of_a_route,
-                  parts_of_a_value, error_pages,
+                  parts_of_a_value, names_of_systems, values_of_headers,
+                  connections_of_an_address_that_can_be_counted, error_pages,
                   seconds_that_a_browser_may_remember_a_preflight]))

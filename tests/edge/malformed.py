@@ -9,19 +9,24 @@ closed connection with nothing at the application; `passed` goes on, in its norm
 
 Each vector ends with what an attacker would put behind it: a request for /smuggled.
 """
+import fcntl
 import os
 import re
+import select
 import socket
+import struct
+import subprocess
 import sys
+import termios
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from apps import serve  # noqa: E402
+from apps import Listening  # noqa: E402
 from tap import run  # noqa: E402
 
 HIDDEN = b"GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n"
-recorded, lock = [], threading.Lock()  # one bytearray for each connection of the application
+recorded, lock = [], threading.Lock()  # of each connection of the application
 
 # ---- the vectors: (section, name, what is sent, expectation) ----
 
@@ -330,20 +335,78 @@ def read_request(data, begun):
 # ---- the application: records, and answers what is whole ----
 
 
-def application(sock):
-    record = bytearray()
-    with lock:
-        recorded.append(record)
-    answered = 0
-    while piece := sock.recv(65536):
-        record += piece
+class Connection:
+    """What came on a connection of the application. Changes under <lock>."""
+
+    def __init__(self, sock, port):
+        self.sock, self.port, self.bytes, self.answered, self.is_open = sock, port, bytearray(), 0, True
+
+    def take(self):
+        """Reads once, and says how many requests are whole now that were not; None: it is over."""
+        piece = self.sock.recv(65536)
+        self.bytes += piece
+        if not piece:
+            self.is_open = False
+            return None
         try:
-            whole_ones, _ = read_requests(bytes(record))
+            whole_ones, _ = read_requests(bytes(self.bytes))
         except Malformed:
-            return
-        for _ in whole_ones[answered:]:
-            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        answered = len(whole_ones)
+            self.is_open = False
+            return None
+        count = len(whole_ones) - self.answered
+        self.answered = len(whole_ones)
+        return count
+
+    def is_at_rest(self):
+        """Closed, or everything that came was read, and is whole."""
+        if not self.is_open:
+            return True
+        waiting = struct.unpack("i", fcntl.ioctl(self.sock, termios.FIONREAD, b"\0" * 4))[0]
+        return waiting == 0 and self.answered > 0 and not read_requests(bytes(self.bytes))[1]
+
+
+class Application(Listening):
+    def accept(self, listener):
+        while True:
+            sock, (_, port) = listener.accept()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = Connection(sock, port)
+            with lock:
+                recorded.append(connection)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        readable = select.poll()
+        readable.register(connection.sock, select.POLLIN)
+        try:
+            while True:
+                readable.poll()
+                with lock:
+                    count = connection.take()
+                if count is None:
+                    break
+                connection.sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" * count)
+        except OSError:
+            pass
+        with lock:
+            connection.is_open = False
+        connection.sock.close()
+
+
+def settle(app):
+    """Waits until the application has seen all that the edge has sent it. What the edge gave up it
+    has closed; and connections are accepted in their order, the one that is made here last."""
+    end = time.monotonic() + 10
+    with socket.create_connection(("127.0.0.1", app.port)) as fence:
+        port = fence.getsockname()[1]
+    while True:
+        with lock:
+            if any(connection.port == port for connection in recorded) and \
+                    all(connection.is_at_rest() for connection in recorded):
+                return
+            left = [bytes(connection.bytes) for connection in recorded if not connection.is_at_rest()]
+        assert time.monotonic() < end, f"the application still waits: {left!r}"
+        time.sleep(0.002)
 
 
 def send(request):
@@ -363,16 +426,16 @@ def send(request):
     return [int(text) for text in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", answer)]
 
 
-def check(section, name, request, expected):
+def check(app, request, expected):
     with lock:
-        marks = [len(record) for record in recorded]
+        marks = [len(connection.bytes) for connection in recorded]
     # what is behind a passed request is an honest one: its path says so
     behind = HIDDEN if expected == refused else HIDDEN.replace(b"smuggled", b"honest")
     statuses = send(request + behind)
-    time.sleep(0.01)
+    settle(app)
     with lock:
         marks += [0] * (len(recorded) - len(marks))
-        records = [bytes(record[mark:]) for record, mark in zip(recorded, marks)]
+        records = [bytes(connection.bytes[mark:]) for connection, mark in zip(recorded, marks)]
     targets, begun = [], []
     for record in records:
         done, cut = read_requests(record)
@@ -387,17 +450,18 @@ def check(section, name, request, expected):
         assert statuses == [200, 200] and targets[1:] == [b"/honest"], (statuses, targets)
 
 
-def whole(section, name, request, expected):
+def whole(app, section, name, request, expected):
     def test():
-        check(section, name, request, expected)
+        check(app, request, expected)
     test.__name__ = f"{section}: {name}"
     return test
 
 
 def main():
-    serve(application)
+    app = Application()
+    subprocess.run([sys.argv[1], "app", "", str(app.port)], check=True, stdout=subprocess.DEVNULL)
     assert len(VECTORS) >= 100
-    sys.exit(run([whole(*vector) for vector in VECTORS]))
+    sys.exit(run([whole(app, *vector) for vector in VECTORS]))
 
 
 main()

@@ -53,7 +53,8 @@ class App(apps_of.Listening):
 def publish(apps, listener=None, tcp=None, table=None, **upstream):
     targets = [{"id": app.name, "address": f"127.0.0.1:{app.port}", "release": release}
                for app, release in (app if isinstance(app, tuple) else (app, 0) for app in apps)]
-    rows = {"listeners": [{"id": 1, "kind": "http"}, {"id": 2, "kind": "http"},
+    rows = {"sign_key": "01" * 32,
+            "listeners": [{"id": 1, "kind": "http"}, {"id": 2, "kind": "http"},
                           {"id": 3, "kind": "tcp", "system": "test", "port": 5432, "upstream": 0,
                            "tcp": {"meter": 3, **(tcp or {})},
                            **({"limits": listener} if listener else {})},

@@ -3,6 +3,7 @@ certificates that change under load."""
 import base64
 import os
 import secrets
+import select
 import socket
 import ssl
 import subprocess
@@ -278,6 +279,32 @@ def nobody_is_refused_while_certificates_change():
     assert not failures and done[0] > 50, (failures[:3], done)
 
 
+def a_ticket_comes_to_who_asks_nothing():
+    """It waits for company, but not long."""
+    publish(app, certificates=BOTH)
+    with connect_tls(context_of()) as sock:
+        assert sock.version() == "TLSv1.3"
+        assert select.select([sock], [], [], 2)[0], "no ticket"
+        sock.settimeout(0.1)
+        try:
+            assert not sock.recv(1), "something else than a ticket came"
+        except TimeoutError:
+            pass
+        assert sock.session.has_ticket
+
+
+def the_end_of_a_connection_is_announced():
+    """So that nobody can cut an answer off unseen (RFC 8446, 6.1)."""
+    publish(app, certificates=BOTH)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = context_of(version=version)
+        with context.wrap_socket(connect("EDGE_HTTPS"), server_hostname="a.localhost",
+                                 suppress_ragged_eofs=False) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n")
+            assert receive(sock)[0] == 200
+            assert sock.recv(1) == b""
+
+
 def plain_bytes_and_old_versions_are_no_handshake():
     with connect("EDGE_HTTPS") as sock:
         sock.sendall(b"\x16\x03\x01\xff\xff" + b"x" * 100)
@@ -301,6 +328,8 @@ if __name__ == "__main__":
         sessions_are_resumed_by_every_worker_and_after_a_new_table,
         a_key_opens_tickets_until_it_is_gone,
         nobody_is_refused_while_certificates_change,
+        a_ticket_comes_to_who_asks_nothing,
+        the_end_of_a_connection_is_announced,
         plain_bytes_and_old_versions_are_no_handshake,
     ])
     work.cleanup()

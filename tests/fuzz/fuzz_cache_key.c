@@ -91,12 +91,12 @@ static void put_query(struct buf *out, const struct route_cache *policy, struct 
         bool ignored = false;
         for (size_t i = 0; i < policy->ignore_count; i++)
             ignored = ignored || str_eq(name, policy->ignore[i]);
-        if (!ignored)
+        if (!ignored || (pair.len > 0 && memchr(pair.ptr, ';', pair.len) != NULL))
             put(out, "query", pair);
     }
 }
 
-/* The first cookie <name>. */
+/* All cookies <name>. */
 static void put_cookie(struct buf *out, const struct http1_head *head, struct str name)
 {
     AUTO(buf_done) struct buf start = {0};
@@ -108,10 +108,8 @@ static void put_cookie(struct buf *out, const struct http1_head *head, struct st
             head->headers[i].id == HTTP_COOKIE ? head->headers[i].value : (struct str){0};
         while (rest.ptr != NULL) {
             struct str pair = str_trim(str_cut(&rest, ';'));
-            if (!str_starts(pair, buf_str(&start)))
-                continue;
-            put(out, "cookie", str_sub(pair, start.len, SIZE_MAX));
-            return;
+            if (str_starts(pair, buf_str(&start)))
+                put(out, "cookie", str_sub(pair, start.len, SIZE_MAX));
         }
     }
 }
@@ -127,7 +125,7 @@ static void canonical_write(const struct route_cache *policy, const struct http1
         if (part->is_cookie)
             put_cookie(out, head, part->name);
         for (size_t k = 0; !part->is_cookie && k < head->header_count; k++)
-            if (str_eq_nocase(head->headers[k].name, part->name))
+            if (!head->headers[k].hop_by_hop && str_eq_nocase(head->headers[k].name, part->name))
                 put(out, "header", head->headers[k].value);
     }
 }
@@ -229,6 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_key(&policy, &request);
     check_query(&policy, &request);
     (void)cache_parts_match(parts, ARRAY_LEN(parts), &request);
+    (void)cache_cookies_are_plain(&request);
     struct str rest = str_sub(text, request.head_bytes, SIZE_MAX);
     if (http1_parse_request(rest, &response, &why) == HTTP1_DONE) {
         check_pair(&policy, &request, &response);

@@ -54,8 +54,10 @@ static struct view *publish(int count, const char *members)
     struct table *table;
     struct err err;
 
-    buf_addf(&json, "{\"generation\":%lu,\"upstreams\":[{\"name\":\"u\",%s,\"targets\":[",
-             (unsigned long)++fixture.generation, members);
+    buf_addf(&json,
+             "{\"generation\":%lu,\"sign_key\":\"%064d\",\"upstreams\":[{\"name\":\"u\",%s,"
+             "\"targets\":[",
+             (unsigned long)++fixture.generation, 1, members);
     for (int i = 0; i < count; i++)
         buf_addf(&json, "%s{\"id\":\"t%d\",\"address\":\"127.0.0.1:%d\",\"release\":%d}",
                  i == 0 ? "" : ",", i, i + 1, 1 + i % 2);

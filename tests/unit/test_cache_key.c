@@ -70,6 +70,8 @@ static void parameters_that_make_no_difference_are_left_out_wherever_they_stand(
     assert_true(same(&policy, "/a?u=1", "/a"));
     assert_false(same(&policy, "/a?uu=1", "/a"));
     assert_false(same(&policy, "/a?x=2", "/a?x=3"));
+    assert_false(same(&policy, "/a?u=1;x=2", "/a"));
+    assert_false(same(&policy, "/a?u;x=2", "/a?u;x=3"));
 }
 
 static void parts_tell_no_value_from_an_empty_one(void **state)
@@ -81,6 +83,8 @@ static void parts_tell_no_value_from_an_empty_one(void **state)
         "Cookie: c=\r\n",
         "Cookie: c=1\r\n",
         "Cookie: a=b; c=2\r\n",
+        "Cookie: c=1; c=2\r\n",
+        "Cookie: c=2\r\nCookie: c=1\r\n",
         "X-H:\r\n",
         "X-H: 1\r\n",
         "X-H: 1\r\nX-H: 2\r\n",
@@ -95,6 +99,53 @@ static void parts_tell_no_value_from_an_empty_one(void **state)
                              i == k);
     assert_true(
         str_eq(key_of(&policy, "/", "Cookie: cc=1; xc=2; C=3\r\n"), key_of(&policy, "/", "")));
+}
+
+static void cookies_that_can_be_read_in_two_ways_are_not_plain(void **state)
+{
+    static const char *const plain[] = {
+        "",
+        "Cookie:\r\n",
+        "Cookie: a=1\r\n",
+        "Cookie: a=1;  b=2 ;\r\n",
+        "Cookie: a\r\n",
+        "Cookie: a=\"1 2\"; b\r\n",
+        "Cookie: a= 1\r\n",
+        "X: a = \"\r\n",
+    };
+    static const char *const odd[] = {
+        "Cookie: a =1\r\n",
+        "Cookie: a b=1\r\n",
+        "Cookie: a\xa0=1\r\n",
+        "Cookie: b=1\r\nCookie: c=2; a\t=1\r\n",
+        "Cookie: x=\"; a=1; y=\"\r\n",
+        "Cookie: a=\"1\r\n",
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
+        str_format(text, sizeof text, "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", plain[i]);
+        assert_true(cache_cookies_are_plain(request_of(text)));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        str_format(text, sizeof text, "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", odd[i]);
+        assert_false(cache_cookies_are_plain(request_of(text)));
+    }
+}
+
+static void what_connection_names_does_not_reach_the_target_and_counts_as_none(void **state)
+{
+    struct cache_part parts[] = {{.name = STR("X-H")}};
+    struct route_cache policy = {.key = parts, .key_count = 1};
+    const char *dropped = "X-H: 1\r\nConnection: x-h\r\n";
+
+    (void)state;
+    assert_true(str_eq(key_of(&policy, "/", dropped), key_of(&policy, "/", "")));
+    assert_false(str_eq(key_of(&policy, "/", dropped), key_of(&policy, "/", "X-H: 1\r\n")));
+    assert_false(cache_parts_match(parts, 1,
+                                   request_of("GET / HTTP/1.1\r\nHost: a\r\n"
+                                              "Connection: X-H\r\nX-H: 1\r\n\r\n")));
 }
 
 static void a_key_above_its_limit_is_none(void **state)
@@ -177,20 +228,35 @@ static void how_a_list_is_written_makes_no_other_variant(void **state)
     assert_false(same_variant("foo", "Foo: a\r\n", "Foo: A\r\n"));
     assert_false(same_variant("foo", "Foo:\r\n", ""));
     assert_false(same_variant("foo,bar", "Foo: 1\r\n", "Bar: 1\r\n"));
-    assert_true(same_variant("accept-language", "Accept-Language: en, DE\r\n",
-                             "Accept-Language: de,EN\r\n"));
-    assert_false(same_variant("accept-language", "Accept-Language: en\r\n",
-                              "Accept-Language: en;q=0.5\r\n"));
+    assert_true(same_variant("accept-encoding", "Accept-Encoding: br, GZIP\r\n",
+                             "Accept-Encoding: gzip,,BR\r\n"));
+    assert_false(same_variant("accept-encoding", "Accept-Encoding: br\r\n",
+                              "Accept-Encoding: br;q=0.5\r\n"));
     assert_false(same_variant("cookie", "Cookie: a=\"1, 2\"\r\n", "Cookie: a=\"1,2\"\r\n"));
+    assert_true(same_variant("foo", "Foo: 1\r\nConnection: Foo\r\n", ""));
+    assert_false(same_variant("foo", "Foo: 1\r\nConnection: Foo\r\n", "Foo: 1\r\n"));
+}
+
+static void what_a_service_that_reads_no_list_tells_apart_are_two_variants(void **state)
+{
+    (void)state;
+    assert_false(same_variant("foo", "Foo: 1\r\n", "Foo: ,1\r\n"));
+    assert_false(same_variant("foo", "Foo: 1\r\n", "Foo: 1,\r\n"));
+    assert_false(same_variant("foo", "Foo: 1\r\n", "Foo: 1\r\nFoo:\r\n"));
+    assert_false(same_variant("foo", "Foo: 1, 2\r\n", "Foo: 1,, 2\r\n"));
+    assert_false(same_variant("accept-language", "Accept-Language: de,en\r\n",
+                              "Accept-Language: en,de\r\n"));
+    assert_false(
+        same_variant("accept-language", "Accept-Language: de\r\n", "Accept-Language: DE\r\n"));
 }
 
 /* With <count> elements, from the first or from the last on. */
-static char *languages(char *bytes, size_t room, int count, bool backwards)
+static char *codings(char *bytes, size_t room, int count, bool backwards)
 {
-    size_t len = (size_t)snprintf(bytes, room, "Accept-Language: ");
+    size_t len = (size_t)snprintf(bytes, room, "Accept-Encoding: ");
 
     for (int i = 0; i < count; i++)
-        len += (size_t)snprintf(bytes + len, room - len, "%sl%d", i > 0 ? ", " : "",
+        len += (size_t)snprintf(bytes + len, room - len, "%sc%d", i > 0 ? ", " : "",
                                 backwards ? count - 1 - i : i);
     (void)snprintf(bytes + len, room - len, "\r\n");
     return bytes;
@@ -202,8 +268,8 @@ static void a_list_longer_than_is_sorted_keeps_its_order(void **state)
 
     (void)state;
     for (int count = 32; count <= 33; count++)
-        assert_int_equal(same_variant("accept-language", languages(a, sizeof a, count, false),
-                                      languages(b, sizeof b, count, true)),
+        assert_int_equal(same_variant("accept-encoding", codings(a, sizeof a, count, false),
+                                      codings(b, sizeof b, count, true)),
                          count == 32);
 }
 
@@ -264,10 +330,13 @@ int main(void)
         cmocka_unit_test(addresses_that_may_mean_different_things_have_different_keys),
         cmocka_unit_test(parameters_that_make_no_difference_are_left_out_wherever_they_stand),
         cmocka_unit_test(parts_tell_no_value_from_an_empty_one),
+        cmocka_unit_test(cookies_that_can_be_read_in_two_ways_are_not_plain),
+        cmocka_unit_test(what_connection_names_does_not_reach_the_target_and_counts_as_none),
         cmocka_unit_test(a_key_above_its_limit_is_none),
         cmocka_unit_test(a_listener_with_rules_of_its_own_has_keys_of_its_own_below_the_same_base),
         cmocka_unit_test(the_names_of_vary_are_one_list),
         cmocka_unit_test(how_a_list_is_written_makes_no_other_variant),
+        cmocka_unit_test(what_a_service_that_reads_no_list_tells_apart_are_two_variants),
         cmocka_unit_test(a_list_longer_than_is_sorted_keeps_its_order),
         cmocka_unit_test(a_variant_above_its_limit_is_none),
         cmocka_unit_test(what_a_table_says_of_a_cache_has_limits),

@@ -15,7 +15,7 @@ static struct spill_pool pool;
 /* ---- guard ---- */
 
 enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION };
-enum { END_STREAM = 1, END_HEADERS = 4 };
+enum { END_STREAM = 1, END_HEADERS = 4, PADDED = 8 };
 
 static size_t put_frame(uint8_t *at, uint8_t type, uint8_t flags, uint32_t id, uint8_t len)
 {
@@ -71,6 +71,36 @@ static void each_kind_of_frame_has_a_limit(void **state)
         assert_in_range(passed, 50, 5000);
         assert_int_equal(why, floods[i].kind);
     }
+}
+
+/* DATA of <len> bytes, the first of which says how many of the others are padding. */
+static enum h2_cost feed_padded(struct h2_guard *guard, uint8_t flags, uint8_t len, uint8_t padding)
+{
+    uint8_t bytes[H2_FRAME_HEAD_BYTES + UINT8_MAX];
+    size_t size = put_frame(bytes, DATA, PADDED | flags, 1, len);
+
+    bytes[H2_FRAME_HEAD_BYTES] = padding;
+    return h2_guard_read(guard, bytes, size, 1);
+}
+
+static void data_that_is_padding_alone_is_empty(void **state)
+{
+    struct h2_guard guard = begun();
+
+    (void)state;
+    assert_int_equal(feed(&guard, HEADERS, END_HEADERS, 1, 20, 1), H2_COST_NONE);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(feed_padded(&guard, 0, 5, 3), H2_COST_NONE); /* a byte of data */
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(feed_padded(&guard, 0, i % 2 == 0 ? 5 : 1, i % 2 == 0 ? 4 : 0),
+                         H2_COST_NONE);
+    assert_int_equal(feed_padded(&guard, END_STREAM, 5, 4), H2_COST_NONE);
+    guard = begun();
+    assert_int_equal(feed(&guard, HEADERS, END_HEADERS, 1, 20, 1), H2_COST_NONE);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(feed_padded(&guard, 0, 255, 254), H2_COST_NONE);
+    assert_int_equal(feed_padded(&guard, 0, 255, 254), H2_COST_EMPTY);
+    assert_int_equal(guard.left, 254);
 }
 
 static void no_minute_has_a_thousand_resets(void **state)
@@ -566,6 +596,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_frame_has_a_limit),
+        cmocka_unit_test(data_that_is_padding_alone_is_empty),
         cmocka_unit_test(no_minute_has_a_thousand_resets),
         cmocka_unit_test(a_limit_recovers_with_time),
         cmocka_unit_test(eight_continuations_pass_and_nine_do_not),

@@ -124,6 +124,46 @@ static void what_is_wrong_is_named(void **state)
             ERR_INVALID, "'weight' is 0");
 }
 
+/* Upstreams are read one after the other: <members> are those of one, behind <key>. */
+static void signed_by(const char *key, const char *members, const char *text)
+{
+    char json[512];
+
+    (void)snprintf(json, sizeof json,
+                   "{\"generation\":1,%s\"upstreams\":[{\"name\":\"u\",%s,"
+                   "\"targets\":[]}]}",
+                   key, members);
+    if (text != NULL) {
+        refused(json, ERR_INVALID, text);
+        return;
+    }
+    AUTO(table_unref) struct table *table = NULL;
+    struct err err;
+    if (!table_read(str_of(json), NULL, 0, &table, &err))
+        fail_msg("%s: %s", json, err.text);
+}
+
+#define SHARES "\"shares\":[{\"release\":1,\"share\":10000}]"
+#define ZEROS  "\"sign_key\":\"0000000000000000000000000000000000000000000000000000000000000000\","
+#define KEY    "\"sign_key\":\"0000000000000000000000000000000000000000000000000000000000000001\","
+
+static void cookies_that_choose_a_target_need_a_key(void **state)
+{
+    static const char sticky[] = "\"sticky_cookie\":\"s\"";
+    static const char visitor[] = "\"split\":{\"by\":\"visitor\"," SHARES "}";
+    static const char request[] = "\"split\":{\"cookie\":\"c\",\"values\":{\"b\":1}," SHARES "}";
+
+    (void)state;
+    signed_by("", sticky, "'sticky_cookie' needs cookies");
+    signed_by(ZEROS, sticky, "'sticky_cookie' needs cookies");
+    signed_by(KEY, sticky, NULL);
+    signed_by("", visitor, "'split' needs cookies");
+    signed_by(ZEROS, visitor, "'split' needs cookies");
+    signed_by(KEY, visitor, NULL);
+    signed_by("", request, NULL); /* nobody is kept by it */
+    signed_by("\"sign_key\":\"00\",", request, "'sign_key' is not 64 hexadecimal digits");
+}
+
 static void add_repeated(struct buf *json, const char *piece, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -187,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_whole_table_is_read_with_its_defaults),
         cmocka_unit_test(one_path_may_lead_elsewhere_on_another_listener),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(cookies_that_choose_a_target_need_a_key),
         cmocka_unit_test(more_than_the_limit_of_anything_is_refused),
         cmocka_unit_test(too_many_targets_are_counted_over_all_upstreams),
         cmocka_unit_test(long_texts_are_refused),

@@ -7,6 +7,9 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "http/http1.h"
+#include "http/http_condition.h"
 #include "http/http_mime.h"
 #include "http/http_names.h"
 #include "http/http_negotiate.h"
@@ -93,6 +96,9 @@ static void entity_tags_are_compared_weakly_in_lists(void **state)
         {",, \"a\",", "\"a\"", true},
         {"*", "\"a\"", true},
         {"\"x,\"a\"\"", "\"a\"", false},
+        {"\"a\"x", "\"a\"", false},
+        {"\"a\" \"b\"", "\"a\"", false},
+        {"\"x\", \"a\"x", "\"a\"", false},
         {"\"b\"", "\"a\"", false},
         {"\"A\"", "\"a\"", false},
         {"a", "\"a\"", false},
@@ -111,6 +117,94 @@ static void entity_tags_are_compared_weakly_in_lists(void **state)
     assert_false(http_etag_is_same(STR("W/\"a\""), STR("W/\"a\"")));
     assert_false(http_etag_is_same(STR("\"a\""), STR("\"b\"")));
     assert_false(http_etag_is_same(STR(""), STR("")));
+}
+
+static void entity_tags_are_compared_strongly_in_lists(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list, *etag;
+        bool listed;
+    } table[] = {
+        {"\"a\"", "\"a\"", true},
+        {"W/\"a\"", "\"a\"", false},
+        {"\"a\"", "W/\"a\"", false},
+        {"W/\"a\"", "W/\"a\"", false},
+        {"W/\"a\", \"a\"", "\"a\"", true},
+        {"\"b\",\"a\"", "\"a\"", true},
+        {"*", "\"a\"", true},
+        {"*", "W/\"a\"", true},
+        {"\"a\"x", "\"a\"", false},
+        {"\"b\"", "\"a\"", false},
+        {"", "\"a\"", false},
+        {"a", "\"a\"", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct str list = str_of(table[i].list), etag = str_of(table[i].etag);
+        if (http_etag_is_listed_strongly(list, etag) != table[i].listed)
+            fail_msg("%s in %s", table[i].etag, table[i].list);
+        assert_true(!table[i].listed || http_etag_is_listed(list, etag));
+    }
+}
+
+#define BEFORE "Fri, 02 Jan 2026 03:04:04 GMT"
+#define THEN   "Fri, 02 Jan 2026 03:04:05 GMT"
+#define AFTER  "Fri, 02 Jan 2026 03:04:06 GMT"
+
+/* RFC 9110, 13.2.2: of a file with the tag "a" that was changed at THEN. */
+static void conditions_are_judged_in_their_order(void **state)
+{
+    static const struct {
+        const char *lines;
+        int status;
+    } table[] = {
+        {"", 200},
+        {"If-Match: \"a\"\r\n", 200},
+        {"if-match: *\r\n", 200},
+        {"If-Match: \"b\"\r\n", 412},
+        {"If-Match: W/\"a\"\r\n", 412},
+        {"If-Match: \"a\"x\r\n", 412},
+        {"If-Match:\r\n", 412},
+        {"If-Match: \"b\"\r\nIF-MATCH: \"a\"\r\n", 200},
+        {"If-Unmodified-Since: " BEFORE "\r\n", 412},
+        {"If-Unmodified-Since: " THEN "\r\n", 200},
+        {"If-Unmodified-Since: " AFTER "\r\n", 200},
+        {"If-Unmodified-Since: yesterday\r\n", 200},
+        {"If-Match: \"a\"\r\nIf-Unmodified-Since: " BEFORE "\r\n", 200},
+        {"If-Match: \"b\"\r\nIf-Unmodified-Since: " AFTER "\r\n", 412},
+        {"If-None-Match: \"a\"\r\n", 304},
+        {"If-None-Match: W/\"a\"\r\n", 304},
+        {"If-None-Match: *\r\n", 304},
+        {"If-None-Match: \"b\"\r\n", 200},
+        {"If-None-Match: \"a\"x\r\n", 200},
+        {"If-None-Match: \"b\"\r\nIf-None-Match: \"c\", \"a\"\r\n", 304},
+        {"If-Modified-Since: " BEFORE "\r\n", 200},
+        {"If-Modified-Since: " THEN "\r\n", 304},
+        {"If-Modified-Since: " AFTER "\r\n", 304},
+        {"If-Modified-Since: 0\r\n", 200},
+        {"If-None-Match: \"b\"\r\nIf-Modified-Since: " AFTER "\r\n", 200},
+        {"If-None-Match: \"a\"\r\nIf-Modified-Since: " BEFORE "\r\n", 304},
+        {"If-None-Match: \"a\"\r\nIf-Match: \"b\"\r\n", 412},
+        {"If-None-Match: \"a\"\r\nIf-Match: \"a\"\r\n", 304},
+        {"If-Modified-Since: " AFTER "\r\nIf-Unmodified-Since: " BEFORE "\r\n", 412},
+        {"If-Modified-Since: " THEN "\r\nIf-Unmodified-Since: " THEN "\r\n", 304},
+        {"If-Matched: \"b\"\r\nX-If-Match: \"b\"\r\n", 200},
+    };
+    int64_t then;
+
+    (void)state;
+    assert_true(clock_parse_http(STR(THEN), &then));
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        AUTO(buf_done) struct buf text = {0};
+        struct http1_head head;
+        const char *why;
+        buf_addf(&text, "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", table[i].lines);
+        assert_int_equal(http1_parse_request(buf_str(&text), &head, &why), HTTP1_DONE);
+        int status = http_condition_check(&head, STR("\"a\""), then);
+        if (status != table[i].status)
+            fail_msg("%d for %s", status, table[i].lines);
+    }
 }
 
 enum {
@@ -220,6 +314,8 @@ int main(void)
         cmocka_unit_test(ranges_are_read_by_rfc_9110),
         cmocka_unit_test(one_range_more_than_the_limit_gets_the_whole),
         cmocka_unit_test(entity_tags_are_compared_weakly_in_lists),
+        cmocka_unit_test(entity_tags_are_compared_strongly_in_lists),
+        cmocka_unit_test(conditions_are_judged_in_their_order),
         cmocka_unit_test(the_coding_a_client_likes_best_is_picked),
         cmocka_unit_test(every_ending_of_the_table_is_found),
         cmocka_unit_test(every_status_has_a_reason),

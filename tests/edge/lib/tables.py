@@ -48,7 +48,9 @@ class Recorder:
 
 
 def publish(app, routes=None, listener=None, certificates=None, upstream=None):
-    """One upstream, <app>; <routes> are members of routes, by default one for everything."""
+    """One upstream, <app> or a list of them; <routes> are members of routes, by default one for
+    everything."""
+    apps = app if isinstance(app, list) else [app]
     pem = {"certificate_file": os.environ["EDGE_CERTIFICATE"], "key_file": os.environ["EDGE_KEY"]}
     limits = {"limits": listener} if listener else {}
     table = {
@@ -57,7 +59,8 @@ def publish(app, routes=None, listener=None, certificates=None, upstream=None):
                       {"id": 3, "kind": "tcp", "upstream": 0, **limits},
                       {"id": 4, "kind": "http"}],
         "upstreams": [{"name": "test/app", **(upstream or {}),
-                       "targets": [{"id": "t1", "address": f"127.0.0.1:{app.port}"}]}],
+                       "targets": [{"id": f"t{i}", "address": f"127.0.0.1:{each.port}"}
+                                   for i, each in enumerate(apps, 1)]}],
         "routes": [{"system": "test", "path": "/", **({} if "files_fd" in route else {"upstream": 0}),
                     **route} for route in routes or [{}]],
     }
@@ -70,6 +73,19 @@ def expect_counter(name, value):
     subprocess.run([RIG, "send", '{"type":"stats"}'], check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run([RIG, "await", f'"{name}":{value},'], capture_output=True, text=True)
     assert done.returncode == 0, f"{name} is not {value}"
+
+
+SERIAL = [0]
+
+
+def counter(name):
+    """As it is now: an answer about the cache has a number, and all counters."""
+    SERIAL[0] += 1
+    message = '{"type":"cache","id":%d,"system":"test"}' % SERIAL[0]
+    subprocess.run([RIG, "send", message], check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run([RIG, "await", f'"id":{SERIAL[0]},'], check=True, capture_output=True,
+                          text=True)
+    return int(re.search(rf'"{name}":(\d+)', done.stdout)[1])
 
 
 def connect(listener="EDGE_HTTP", timeout=10):
