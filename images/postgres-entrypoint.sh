@@ -65,7 +65,8 @@ make_cluster() {
     password_file=$(mktemp)
     trap 'rm -f -- "$password_file"' EXIT
     printf '%s\n' "$password" >"$password_file"
-    set -- --pgdata="$PGDATA" --username="$user"
+    mkdir -- "$new"
+    set -- --pgdata="$new" --username="$user"
     if [ -n "$password" ]; then
         set -- "$@" --pwfile="$password_file"
     fi
@@ -76,8 +77,21 @@ make_cluster() {
     eval "initdb \"\$@\" ${POSTGRES_INITDB_ARGS-}" >&2
     rm -f -- "$password_file"
     trap - EXIT
+    find "$new" -mindepth 1 -maxdepth 1 -exec mv -t "$PGDATA" -- {} +
     printf '\nhost all all all %s\n' "${method:-$(postgres -C password_encryption)}" \
         >>"$PGDATA/pg_hba.conf"
+}
+
+# The folder <new> is there from before the first file of a database until the last script has run:
+# what was interrupted in between, by a stop or a crash, would be half a database.
+forget_interrupted() {
+    [ -d "$new" ] || return 0
+    say "the set-up of '$PGDATA' was interrupted; it begins again"
+    find "$PGDATA" -mindepth 1 ! -path "$new" -delete
+    rmdir -- "$new"
+    if [ -n "${POSTGRES_INITDB_WALDIR-}" ]; then
+        find "$POSTGRES_INITDB_WALDIR" -mindepth 1 -delete
+    fi
 }
 
 make_database() {
@@ -138,6 +152,8 @@ if [ "$1" = postgres ] && ! wants_help_or_version "$@"; then
 
     mkdir -p -- "$PGDATA" /var/run/postgresql
     chmod 0700 -- "$PGDATA"
+    new=$PGDATA/setting-up
+    forget_interrupted
     if [ ! -s "$PGDATA/PG_VERSION" ]; then
         if [ -n "$(ls -A -- "$PGDATA")" ]; then
             fail "'$PGDATA' is not empty and holds no database; empty it or set PGDATA"
@@ -150,6 +166,7 @@ if [ "$1" = postgres ] && ! wants_help_or_version "$@"; then
         make_database
         run_init_files
         stop_private
+        rmdir -- "$new"
         unset PGPASSWORD PGUSER PGDATABASE
         say "the database is set up"
     fi

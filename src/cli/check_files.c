@@ -84,34 +84,46 @@ static bool needs(const struct compose *compose, bool secrets, const char *key)
     return false;
 }
 
-static void check_sources(struct arena *arena, const struct compose *compose, bool secrets,
-                          struct compose_diags *diags)
+/* Where the content of <source> lies; NULL: in no file. */
+static const char *path_of(struct arena *arena, const char *state_dir, bool secrets,
+                           const struct compose_file_source *source)
+{
+    const char *name = source->name == NULL ? source->key : source->name;
+
+    return source->external
+               ? arena_printf(arena, "%s/%s/%s", state_dir, secrets ? "secrets" : "configs", name)
+               : source->file;
+}
+
+static void check_sources(struct arena *arena, const char *state_dir, const struct compose *compose,
+                          bool secrets, struct compose_diags *diags)
 {
     const struct compose_file_source *sources = secrets ? compose->secrets : compose->configs;
     size_t count = secrets ? compose->secret_count : compose->config_count;
 
     for (size_t i = 0; i < count; i++) {
         const struct compose_file_source *source = &sources[i];
+        const char *path = path_of(arena, state_dir, secrets, source);
 
-        if (source->external || source->file == NULL || is_there(source->file) ||
-            !needs(compose, secrets, source->key))
+        if (path == NULL || is_there(path) || !needs(compose, secrets, source->key))
             continue;
-        add(diags, (struct compose_diag){
-                       .severity = COMPOSE_ERROR,
-                       .place = source->place,
-                       .path = arena_printf(arena, "%s.%s.file", secrets ? "secrets" : "configs",
-                                            source->key),
-                       .text = arena_printf(arena, "'%s' is not there",
-                                            shown(arena, compose, source->file)),
-                       .hint = "make it first",
-                   });
+        add(diags,
+            (struct compose_diag){
+                .severity = COMPOSE_ERROR,
+                .place = source->place,
+                .path = arena_printf(arena, "%s.%s.%s", secrets ? "secrets" : "configs",
+                                     source->key, source->external ? "external" : "file"),
+                .text = arena_printf(arena, "'%s' is not there", shown(arena, compose, path)),
+                .hint = source->external ? "write its content to that file" : "make it first",
+            });
     }
 }
 
-void check_files(struct arena *arena, const struct compose *compose, struct compose_diags *ret)
+void check_files(struct arena *arena, const char *state_dir, const struct compose *compose,
+                 struct compose_diags *ret)
 {
     for (size_t i = 0; i < compose->service_count; i++)
         check_mounts(arena, compose, &compose->services[i], ret);
-    check_sources(arena, compose, true, ret);
-    check_sources(arena, compose, false, ret);
+    check_sources(arena, state_dir, compose, true, ret);
+    check_sources(arena, state_dir, compose, false, ret);
 }

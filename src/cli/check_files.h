@@ -9,5 +9,6 @@
 #include "compose/model.h"
 
 /* Adds an error for a file that a service needs and nobody will make, a warning for what looks like
- * a file and will be made as an empty folder. */
-void check_files(struct arena *arena, const struct compose *compose, struct compose_diags *ret);
+ * a file and will be made as an empty folder. External secrets lie in <state_dir>. */
+void check_files(struct arena *arena, const char *state_dir, const struct compose *compose,
+                 struct compose_diags *ret);

@@ -8,6 +8,7 @@
 #include "cli/check_files.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
+#include "cli/host_hint.h"
 #include "cli/key_report.h"
 #include "cli/project.h"
 #include "cli/text_table.h"
@@ -90,6 +91,7 @@ static void print_services(struct check *check)
         return;
     text_table_format(&table, &check->cli->out, &out);
     buf_add_char(&out, '\n');
+    host_hints_add(&check->cli->arena, compose, &out);
     cli_print(check->cli, buf_str(&out));
 }
 
@@ -140,7 +142,7 @@ int cmd_check(struct cli *cli)
     check.valid =
         project_read_with(cli, &with, false, &check.compose, &resolved, check.diags, &check.err);
     if (check.valid)
-        check_files(&cli->arena, check.compose, check.diags);
+        check_files(&cli->arena, cli->state_dir, check.compose, check.diags);
     if (cli->options.json)
         print_json(&check);
     else

@@ -38,12 +38,23 @@ static json_t *deploy_member(const struct options *options, bool dry_run)
     return deploy;
 }
 
+/* States of a rollout in which not all of the traffic has moved. */
+static bool is_under_way(const char *state)
+{
+    static const char *const states[] = {"migrating", "starting", "shifting", "watching"};
+
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        if (strcmp(state, states[i]) == 0)
+            return true;
+    return false;
+}
+
 static void summarize(struct cli *cli, const char *system, const json_t *result)
 {
     const char *state = json_find_text(json_object_get(result, "rollout"), "state", "");
     const char *what = "is deployed";
 
-    if (result == NULL) {
+    if (result == NULL || (cli->options.no_wait && is_under_way(state))) {
         if (cli_operation_is_text(cli))
             cli_print(cli, STR("the deploy goes on, 'ishizue rollout' shows how far it is\n"));
         return;

@@ -63,29 +63,63 @@ static enum style style_of(const char *action)
     return STYLE_NONE;
 }
 
+/* " 5 %, 25 %, 100 %"; a rolling deploy goes by instances. */
+static void add_steps(const char *strategy, const json_t *steps, struct buf *ret)
+{
+    const json_t *step;
+    size_t i;
+
+    if (json_array_size(steps) < 2)
+        return;
+    if (strategy != NULL && strcmp(strategy, "rolling") == 0) {
+        buf_addf(ret, ", %llu at a time",
+                 (unsigned long long)json_find_u64(json_array_get(steps, 0), "instances", 1));
+        return;
+    }
+    json_array_foreach(steps, i, step)
+    {
+        buf_add_text(ret, i == 0 ? " " : ", ");
+        rollout_format_share(json_find_u64(step, "share", 0), ret);
+    }
+}
+
 /* "canary 5 %, 25 %, 100 %; 3 instances; builds; migrates first". */
 static void add_how(const json_t *service, struct buf *ret)
 {
     const char *strategy = json_find_text(service, "strategy", NULL);
-    const json_t *steps = json_object_get(service, "steps"), *step;
     uint64_t instances = json_find_u64(service, "instances", 1);
-    size_t i;
 
     if (strategy != NULL)
         buf_add_text(ret, strategy);
-    if (json_array_size(steps) > 1) {
-        json_array_foreach(steps, i, step)
-        {
-            buf_add_text(ret, i == 0 ? " " : ", ");
-            rollout_format_share(json_find_u64(step, "share", 0), ret);
-        }
-    }
+    add_steps(strategy, json_object_get(service, "steps"), ret);
     if (instances != 1)
         buf_addf(ret, "%s%llu instances", ret->len > 0 ? "; " : "", (unsigned long long)instances);
     if (json_find_bool(service, "build", false))
         buf_addf(ret, "%sbuilds", ret->len > 0 ? "; " : "");
     if (json_find_text(service, "migrate", NULL) != NULL)
         buf_addf(ret, "%smigrates first", ret->len > 0 ? "; " : "");
+}
+
+/* Where the daemon has no reason of its own, it is what the action says. */
+static const char *reason_of(const json_t *service)
+{
+    static const struct {
+        const char *action;
+        const char *reason;
+    } reasons[] = {{"keep", "unchanged"},
+                   {"add", "new in the file"},
+                   {"remove", "not in the file any more"},
+                   {"scale", "another number of instances"}};
+    const char *action = json_find_text(service, "action", "?");
+    const char *told = json_find_text(service, "why", NULL);
+
+    if (told != NULL)
+        return told;
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (strcmp(reasons[i].action, action) == 0)
+            return reasons[i].reason;
+    return json_find_bool(service, "build", false) ? "its sources changed"
+                                                   : "its configuration changed";
 }
 
 void deploy_plan_print(struct cli *cli, const json_t *plan)
@@ -111,9 +145,12 @@ void deploy_plan_print(struct cli *cli, const json_t *plan)
         text_table_add(&table, style_of(action), action);
         text_table_add(&table, STYLE_NONE,
                        arena_str(&cli->arena, buf_str(&how))); /* the table keeps no copy */
-        text_table_add(&table, STYLE_DIM, json_find_text(service, "why", ""));
+        text_table_add(&table, STYLE_DIM, reason_of(service));
     }
-    text_table_format(&table, &cli->out, &out);
+    if (i > 0)
+        text_table_format(&table, &cli->out, &out);
+    else
+        buf_add_text(&out, "nothing would change\n");
     cli_print(cli, buf_str(&out));
     text_table_done(&table);
 }

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/key_report.h"
 #include "cli/text_table.h"
+#include "cli/text_width.h"
 #include "json/json.h"
 
 static const struct text_table_column columns[] = {
@@ -90,23 +91,61 @@ static const char *where_cell(struct cli *cli, const struct compose_place *place
     return arena_printf(&cli->arena, "%s:%u", slash == NULL ? place->file : slash + 1, place->line);
 }
 
-void key_report_print(struct cli *cli, const struct compose_uses *uses, bool every)
+static void add_table(struct cli *cli, const struct rows *rows, struct buf *ret)
 {
     AUTO(text_table_done) struct text_table table = {0};
-    AUTO(buf_done) struct buf out = {0};
-    struct rows rows = make_rows(cli, uses, every);
 
     text_table_init(&table, columns, ARRAY_LEN(columns));
-    for (size_t i = 0; i < rows.count; i++) {
-        const struct compose_use *use = rows.items[i].first;
-        text_table_add(&table, STYLE_NONE, key_cell(cli, &rows.items[i]));
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct compose_use *use = rows->items[i].first;
+        text_table_add(&table, STYLE_NONE, key_cell(cli, &rows->items[i]));
         text_table_add(&table, STYLE_DIM, where_cell(cli, &use->place));
         text_table_add(&table, style_of(use->support), compose_support_name(use->support));
         text_table_add(&table, STYLE_NONE, use->how == NULL ? "" : use->how);
     }
+    text_table_format(&table, &cli->out, ret);
+}
+
+/* Where a table has no room for whole keys: they are what a person looks for. */
+static void add_list(struct cli *cli, const struct rows *rows, struct buf *ret)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct compose_use *use = rows->items[i].first;
+        buf_addf(ret, "%s  ", key_cell(cli, &rows->items[i]));
+        term_style(&cli->out, STYLE_DIM, str_of(where_cell(cli, &use->place)), ret);
+        buf_add_text(ret, "  ");
+        term_style(&cli->out, style_of(use->support), str_of(compose_support_name(use->support)),
+                   ret);
+        if (use->how != NULL)
+            buf_addf(ret, "\n    %s", use->how);
+        buf_add_char(ret, '\n');
+    }
+}
+
+static bool fits(struct cli *cli, const struct rows *rows)
+{
+    size_t key = 0, rest = 0;
+
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct compose_use *use = rows->items[i].first;
+        const char *how = use->how == NULL ? "" : use->how;
+        key = MAX(key, text_width(str_of(key_cell(cli, &rows->items[i]))));
+        rest = MAX(rest, strlen("  emulated  ") + text_width(str_of(how)));
+    }
+    return cli->out.width == 0 || key + rest <= cli->out.width;
+}
+
+void key_report_print(struct cli *cli, const struct compose_uses *uses, bool every)
+{
+    AUTO(buf_done) struct buf out = {0};
+    struct rows rows = make_rows(cli, uses, every);
+
     if (rows.count == 0)
         return;
-    text_table_format(&table, &cli->out, &out);
+    if (fits(cli, &rows))
+        add_table(cli, &rows, &out);
+    else
+        add_list(cli, &rows, &out);
     buf_add_char(&out, '\n');
     cli_print(cli, buf_str(&out));
 }

@@ -93,8 +93,12 @@ static const char *ports_text(struct rows *rows, const json_t *service)
     json_array_foreach(json_object_get(service, "ports"), i, port)
     {
         const char *protocol = json_find_text(port, "protocol", "tcp");
-        buf_addf(&out, "%s%llu->%llu/%s", i == 0 ? "" : ", ",
-                 (unsigned long long)json_find_u64(port, "published", 0),
+        const char *address = json_find_text(port, "host_ip", "");
+        bool is_v6 = strchr(address, ':') != NULL;
+        buf_add_text(&out, i == 0 ? "" : ", ");
+        if (address[0] != '\0')
+            buf_addf(&out, is_v6 ? "[%s]:" : "%s:", address);
+        buf_addf(&out, "%llu->%llu/%s", (unsigned long long)json_find_u64(port, "published", 0),
                  (unsigned long long)json_find_u64(port, "target", 0),
                  json_find_text(port, "kind", protocol));
     }

@@ -207,6 +207,7 @@ struct compose *decode(struct load *load, const struct yaml_node *root)
     compose->x = decode_x_top(load, compose, yaml_find(root, "x-ishizue"));
     for (size_t i = 0; i < compose->service_count; i++)
         decode_inherit_deploy(&compose->services[i].x.deploy, &compose->x.deploy);
+    decode_share_builds(compose);
     clash_check(load, compose);
     return compose;
 }

@@ -10,6 +10,9 @@
  * only now go to load->diags; the result is complete only when there are none. */
 struct compose *decode(struct load *load, const struct yaml_node *root);
 
+/* Services of one image get the x-ishizue.host of the one that has it (decode_builds.c). */
+void decode_share_builds(struct compose *compose);
+
 /* services.<name>.x-ishizue (decode_x.c); <node> may be NULL. */
 struct compose_x_service decode_x_service(struct load *load, const struct path *path,
                                           const struct yaml_node *node,

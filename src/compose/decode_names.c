@@ -102,18 +102,19 @@ static struct compose_texts decode_dns(struct load *load, const struct path *pat
     return servers;
 }
 
-/* "service" or "service:alias" */
-static struct compose_pairs decode_links(struct load *load, const struct yaml_node *node)
+/* "name" or "name:alias", in `links` of a service, in `external_links` of a container. */
+static struct compose_pairs decode_links(struct load *load, const struct yaml_node *node,
+                                         const char *key)
 {
-    struct compose_texts texts = value_texts(load->arena, node, "links");
+    struct compose_texts texts = value_texts(load->arena, node, key);
     struct compose_pairs links = {ARENA_ARRAY(load->arena, struct compose_pair, texts.count), 0};
 
     for (size_t i = 0; i < texts.count; i++) {
         struct str alias = str_of(texts.items[i]);
-        const char *service = arena_str(load->arena, str_cut(&alias, ':'));
+        const char *name = arena_str(load->arena, str_cut(&alias, ':'));
 
-        links.items[links.count++] = (struct compose_pair){
-            alias.ptr == NULL ? service : arena_str(load->arena, alias), service};
+        links.items[links.count++] =
+            (struct compose_pair){alias.ptr == NULL ? name : arena_str(load->arena, alias), name};
     }
     return links;
 }
@@ -130,6 +131,7 @@ void decode_names(struct load *load, const struct path *path, const struct yaml_
     ret->dns = decode_dns(load, path, node);
     ret->dns_search = value_texts(load->arena, node, "dns_search");
     ret->dns_options = value_texts(load->arena, node, "dns_opt");
-    ret->links = decode_links(load, node);
+    ret->links = decode_links(load, node, "links");
+    ret->external_links = decode_links(load, node, "external_links");
     ret->mac_address = decode_mac(load, path, node);
 }

@@ -146,8 +146,10 @@ bool compose_load(const struct compose_options *options, struct arena *arena, st
         &load,           &env, &lookup.profiles, options->targets, options->target_count, name,
         options->select, &off};
     resolve_project(&with, root);
-    if (load.diags->error_count == 0)
+    if (load.diags->error_count == 0) {
+        support_settle(&load, root);
         support_check(&load, root);
+    }
     return finish(&load, root, ret, ret_resolved, err);
 }
 

@@ -213,6 +213,7 @@ struct compose_x_service {
         provided_by_edge; /* `provided_by: edge`: not started; its published ports are the edge's */
     struct {
         bool present;
+        bool is_shared;             /* said by another service of the same image */
         const char *workdir;        /* where the tree of the build context appears; default /app */
         struct compose_texts build; /* shell commands */
         struct compose_texts dependencies; /* shell commands before <build> that need only the
@@ -301,7 +302,8 @@ struct compose_service {
     struct compose_texts dns;
     struct compose_texts dns_search;
     struct compose_texts dns_options;
-    struct compose_pairs links; /* alias -> service */
+    struct compose_pairs links;          /* alias -> service */
+    struct compose_pairs external_links; /* alias -> container of another project */
     const char *mac_address;
     struct compose_texts volumes_from; /* as written: "service[:ro]" */
     struct compose_hook *post_start;
@@ -407,6 +409,9 @@ struct compose {
     size_t config_count;
     struct compose_x x;
 };
+
+/* Does one Dockerfile, up to the same stage, make both? */
+bool compose_build_is_same(const struct compose_build *a, const struct compose_build *b);
 
 /* NULL when there is none. */
 const struct compose_service *compose_find_service(const struct compose *compose, const char *name);

@@ -330,6 +330,8 @@ void resolve_project(const struct resolve *with, struct yaml_node *root)
     set_contexts(with->load, root, "jobs");
     if ((with->load->skip & COMPOSE_SKIP_PATHS) == 0)
         resolve_paths(with->load, with->load->project_dir, root);
+    if ((with->load->skip & COMPOSE_SKIP_NORMALIZATION) == 0)
+        resolve_containers(with, services);
     resolve_section(with, "services", services);
     resolve_section(with, "jobs", yaml_find(root, "jobs"));
     if (with->load->diags->error_count > 0)

@@ -35,6 +35,9 @@ void resolve_file_values(struct load *load, struct env *env, struct yaml_node *r
 void resolve_hooks(struct load *load, const struct path *path, struct yaml_node *service);
 /* Drops networks, volumes, ... that no service uses (resolve_unused.c). */
 void resolve_unused(struct yaml_node *root);
+/* `container:NAME` of a container of this project becomes what names its service
+ * (resolve_containers.c). */
+void resolve_containers(const struct resolve *with, struct yaml_node *services);
 /* label_file of every service into its labels (resolve_env.c). */
 void resolve_label_files(const struct resolve *with, struct yaml_node *services);
 /* env_file of every service into its environment (resolve_env.c). */

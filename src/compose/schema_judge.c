@@ -105,11 +105,26 @@ static bool is_of_service(const char *text)
     return starts(text, "service:") && text[strlen("service:")] != '\0';
 }
 
+/* One of this project has become a service before this is asked. */
+static bool is_foreign_container(const struct yaml_node *node, enum compose_support *support,
+                                 const char **note)
+{
+    if (!starts(text_of(node), "container:"))
+        return false;
+    set(SUPPORT_REFUSED,
+        "no service of this file has a container of that name; write the two into one file, and "
+        "service:NAME",
+        support, note);
+    return true;
+}
+
 /* ipc, pid, uts */
 void judge_namespace(const struct yaml_node *node, enum compose_support *support, const char **note)
 {
     static const char *const known[] = {"", "host", "private", "shareable", NULL};
 
+    if (is_foreign_container(node, support, note))
+        return;
     if (!is_any(node, known) && !is_of_service(text_of(node)))
         set(SUPPORT_REFUSED, "use private, shareable, host or service:NAME", support, note);
 }
@@ -125,6 +140,8 @@ void judge_network_mode(const struct yaml_node *node, enum compose_support *supp
 {
     static const char *const known[] = {"", "host", "none", "bridge", "default", NULL};
 
+    if (is_foreign_container(node, support, note))
+        return;
     if (!is_any(node, known) && !is_of_service(text_of(node)))
         set(SUPPORT_REFUSED, "use none, host, bridge or service:NAME", support, note);
 }

@@ -127,6 +127,35 @@ void support_list_service(struct load *load, const char *name, const struct yaml
         walk(load, &path, services->items, service, add_use);
 }
 
+/* A value that was refused as it is written may have come to mean something else. */
+static bool settle(struct load *load, const struct path *path, const struct found *found)
+{
+    const char *text = NULL;
+
+    for (size_t i = 0; i < load->uses->count; i++) {
+        struct compose_use *use = &load->uses->items[i];
+        if (use->support != SUPPORT_REFUSED || found->support == SUPPORT_REFUSED)
+            continue;
+        if (text == NULL)
+            text = path_format(path, load->arena);
+        if (strcmp(use->path, text) == 0) {
+            use->support = found->support;
+            use->how = found->support == SUPPORT_HONOURED ? NULL : found->note;
+        }
+    }
+    return true;
+}
+
+void support_settle(struct load *load, const struct yaml_node *root)
+{
+    bool any = false;
+
+    for (size_t i = 0; load->uses != NULL && i < load->uses->count; i++)
+        any |= load->uses->items[i].support == SUPPORT_REFUSED;
+    if (any)
+        walk(load, NULL, &schema_compose, root, settle);
+}
+
 static bool tell_refused(struct load *load, const struct path *path, const struct found *found)
 {
     struct yaml_node place = *found->item->node;

@@ -252,6 +252,9 @@ MUST_CHECK bool network_forget(struct system *system, struct err *err);
 /* What <instance> resolves; texts belong to <arena>. */
 MUST_CHECK bool names_make(const struct instance *instance, struct arena *arena,
                            struct runtime_host **ret, size_t *ret_count, struct err *err);
+/* Is there what <service> links to in other systems? */
+MUST_CHECK bool names_check(const struct daemon *daemon, const struct compose *compose,
+                            const struct compose_service *service, struct err *err);
 /* Tells running instances the names that came or went with a release or a system. */
 void names_publish(struct daemon *daemon);
 /* It is being started with the names of <spec>. */

@@ -40,13 +40,30 @@ static const struct compose_file_source *find_source(const struct compose_file_s
 
 /* ---- taking ---- */
 
-static bool read_content(const struct compose_file_source *source, struct buf *ret, struct err *err)
+/* What is external was put into the state folder by a person: secrets/NAME, configs/NAME. */
+static bool read_external(const struct daemon *daemon, const char *kind,
+                          const struct compose_file_source *source, struct buf *ret,
+                          struct err *err)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    const char *name = source->name == NULL ? source->key : source->name;
+    const char *path = arena_printf(&arena, "%s/%s/%s", daemon->options.state_dir, kind, name);
+
+    if (name[0] == '.' || strchr(name, '/') != NULL)
+        return err_set(err, ERR_INVALID, "the name '%.80s' of an external one is no file name",
+                       name);
+    if (!file_exists(path))
+        return err_set(err, ERR_NOT_FOUND,
+                       "'%.80s' is external, and '%s' is not there; write its content to that file",
+                       source->key, path);
+    return file_read_regular(path, CONTENT_BYTES, ret, err);
+}
+
+static bool read_content(const struct daemon *daemon, const char *kind,
+                         const struct compose_file_source *source, struct buf *ret, struct err *err)
 {
     if (source->external)
-        return err_set(err, ERR_INVALID,
-                       "'%s' is external, and there is no store outside of the compose file; give "
-                       "file, environment or content",
-                       source->key);
+        return read_external(daemon, kind, source, ret, err);
     if (source->file == NULL) {
         buf_add_text(ret, source->content == NULL ? "" : source->content);
         return true;
@@ -78,7 +95,7 @@ static const char *take(struct daemon *daemon, struct release *release, const ch
         err_set(err, ERR_NOT_FOUND, "%s '%s' is not at the top level of the file", kind, key);
         return NULL;
     }
-    if (!read_content(source, &content, err)) {
+    if (!read_content(daemon, kind, source, &content, err)) {
         err_prefix(err, "%s.%s", kind, key);
         return NULL;
     }

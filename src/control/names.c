@@ -179,6 +179,19 @@ static bool add_neighbours(struct names *names, const struct system *own, struct
     return true;
 }
 
+/* What another system's container is known by leads there by one more name. */
+static void add_external_links(struct names *names, const struct compose_service *service)
+{
+    size_t count = names->items.len;
+
+    for (size_t i = 0; i < service->external_links.count; i++) {
+        const struct compose_pair *link = &service->external_links.items[i];
+        for (size_t k = 0; k < count; k++)
+            if (strcmp(names->items.ptr[k].name, link->value) == 0)
+                add(names, OF_OTHERS, link->key, names->items.ptr[k].address);
+    }
+}
+
 static bool collect(struct names *names, const struct instance *instance, struct err *err)
 {
     struct system *system = instance->system;
@@ -189,13 +202,16 @@ static bool collect(struct names *names, const struct instance *instance, struct
     names->compose = owner->release->compose;
     names->asking = owner->made_of->service;
     add_extra_hosts(names, instance);
-    return add_links(names, instance, err) &&
-           add_release(names, system, owner->release, OF_SYSTEM, err) &&
-           (system->wanted == owner->release ||
-            add_release(names, system, system->wanted, OF_SYSTEM, err)) &&
-           (system->current == owner->release || system->current == system->wanted ||
-            add_release(names, system, system->current, OF_SYSTEM, err)) &&
-           add_neighbours(names, system, err);
+    if (!add_links(names, instance, err) ||
+        !add_release(names, system, owner->release, OF_SYSTEM, err) ||
+        (system->wanted != owner->release &&
+         !add_release(names, system, system->wanted, OF_SYSTEM, err)) ||
+        (system->current != owner->release && system->current != system->wanted &&
+         !add_release(names, system, system->current, OF_SYSTEM, err)) ||
+        !add_neighbours(names, system, err))
+        return false;
+    add_external_links(names, instance->made_of->service);
+    return true;
 }
 
 bool names_make(const struct instance *instance, struct arena *arena, struct runtime_host **ret,
@@ -209,6 +225,59 @@ bool names_make(const struct instance *instance, struct arena *arena, struct run
     for (size_t i = 0; i < names.items.len; i++)
         (*ret)[i] = names.items.ptr[i];
     *ret_count = names.items.len;
+    return true;
+}
+
+/* ---- checks ---- */
+
+static bool has_container(const struct compose *compose, const struct compose_service *service,
+                          const char *name)
+{
+    struct str rest = str_of(name);
+    uint64_t number;
+
+    if (strcmp(service->name, name) == 0 ||
+        (service->container_name != NULL && strcmp(service->container_name, name) == 0))
+        return true;
+    if (!str_starts(rest, str_of(compose->name)) || rest.ptr[strlen(compose->name)] != '-')
+        return false;
+    rest = str_sub(rest, strlen(compose->name) + 1, rest.len);
+    if (!str_starts(rest, str_of(service->name)) || rest.ptr[strlen(service->name)] != '-')
+        return false;
+    rest = str_sub(rest, strlen(service->name) + 1, rest.len);
+    return str_to_u64(rest, service->replicas, &number) && number > 0;
+}
+
+static bool is_linked(const struct daemon *daemon, const struct compose *compose,
+                      const struct compose_service *service, const char *name)
+{
+    struct map_entry *entry;
+
+    for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
+        const struct system *system = entry->value;
+        const struct release *release = system->wanted != NULL ? system->wanted : system->current;
+        for (size_t k = 0; release != NULL && k < release->compose->service_count; k++) {
+            const struct compose_service *other = &release->compose->services[k];
+            if (has_container(release->compose, other, name) &&
+                network_is_shared(release->compose, other, compose, service))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool names_check(const struct daemon *daemon, const struct compose *compose,
+                 const struct compose_service *service, struct err *err)
+{
+    for (size_t i = 0; i < service->external_links.count; i++) {
+        const char *name = service->external_links.items[i].value;
+        if (!is_linked(daemon, compose, service, name))
+            return err_set(err, ERR_NOT_FOUND,
+                           "external_links: no system that is up has a container '%.80s' in a "
+                           "network of this service; bring that one up, and give both files the "
+                           "same network",
+                           name);
+    }
     return true;
 }
 

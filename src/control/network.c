@@ -346,7 +346,8 @@ bool network_check(const struct daemon *daemon, const struct release *candidate,
         const struct compose_service *service = &compose->services[i];
         if (!check_mode(compose, service, err) || !check_resolver(service, err) ||
             !check_interface(service, err) || !check_ports(service, err) ||
-            !check_external(daemon, compose, service, err))
+            !check_external(daemon, compose, service, err) ||
+            !names_check(daemon, compose, service, err))
             return err_prefix(err, "services.%s", service->name);
     }
     return true;

@@ -198,6 +198,8 @@ static void hash_config(const struct release *release, const struct release_serv
     for (size_t i = 0; i < made->file_count; i++)
         hasher_add(&hasher, str_of(made->files[i]));
     hasher_add(&hasher, str_from(&uid, sizeof uid));
+    if (made->service->x.host.is_shared) /* what <service> does not say itself */
+        hasher_add(&hasher, str_of(made->service->x.host.command));
     hash_shared(&hasher, release, made->service);
     hasher_end(&hasher, ret);
 }

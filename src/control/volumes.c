@@ -222,12 +222,14 @@ static bool add_named(struct mounts *mounts, const struct compose_volume_mount *
     if (named != NULL && named->external && !file_exists(volumes_path(daemon, name, mounts->arena)))
         return err_set(err, ERR_NOT_FOUND,
                        "the external volume '%s' is not there; bring up the system that makes it, "
-                       "or remove external",
-                       name);
+                       "make the folder '%s', or remove external",
+                       name, volumes_path(daemon, name, mounts->arena));
     if (!add_folder(mounts, name, mount, err))
         return false;
-    if (named == NULL || named->external || !volumes_is_mounted(named) ||
-        file_is_mount(mount->source))
+    bool is_folder = named == NULL || named->external || !volumes_is_mounted(named);
+    bool is_mounted = file_is_mount(mount->source);
+    mount->adopt = is_folder && !is_mounted;
+    if (is_folder || is_mounted)
         return true;
     return mount_volume(named, mount->source, mounts->arena, err);
 }

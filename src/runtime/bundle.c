@@ -163,9 +163,20 @@ static void add_pairs(struct pairs *pairs, const struct compose_pairs *from)
         add_pair(pairs, from->items[i].key, from->items[i].value);
 }
 
+/* What the steps of a build install is found by its name, as it is in an image. */
+static const char *built_path(const struct compose_service *service, struct arena *arena)
+{
+    const char *workdir = service->x.host.workdir == NULL ? "/app" : service->x.host.workdir;
+
+    if (!service->x.host.present)
+        return default_path;
+    return arena_printf(arena, "%s/.venv/bin:%s/node_modules/.bin:%s", workdir, workdir,
+                        default_path);
+}
+
 static const char *search_path(const struct bundle *bundle, struct arena *arena)
 {
-    const char *path = default_path;
+    const char *path = built_path(bundle->spec->service, arena);
 
     for (size_t i = 0; bundle->recipe != NULL && i < bundle->recipe->path.count; i++)
         path = arena_printf(arena, "%s:%s",

@@ -133,13 +133,19 @@ bool context_list(const char *folder, struct arena *arena, struct context *ret, 
     return listed;
 }
 
+/* As the entries of a context are named. */
+static struct str plain_name(const char *file)
+{
+    struct str name = str_of(file);
+
+    return str_starts(name, STR("./")) ? str_sub(name, 2, name.len) : name;
+}
+
 /* Is <path> one of <files>, or a folder above one? */
 static bool is_picked(const char *path, bool folder, const struct compose_texts *files)
 {
     for (size_t i = 0; i < files->count; i++) {
-        struct str file = str_of(files->items[i]);
-        if (str_starts(file, STR("./")))
-            file = str_sub(file, 2, file.len);
+        struct str file = plain_name(files->items[i]);
         if (str_is(file, path) || (folder && file.len > strlen(path) &&
                                    str_starts(file, str_of(path)) && file.ptr[strlen(path)] == '/'))
             return true;
@@ -147,25 +153,28 @@ static bool is_picked(const char *path, bool folder, const struct compose_texts 
     return false;
 }
 
+static bool has_file(const struct context *context, struct str name)
+{
+    for (size_t i = 0; i < context->count; i++)
+        if (!S_ISDIR(context->entries[i].st.st_mode) && str_is(name, context->entries[i].path))
+            return true;
+    return false;
+}
+
 bool context_pick(const struct context *context, const struct compose_texts *files,
                   struct arena *arena, struct context *ret, struct err *err)
 {
-    size_t found = 0;
-
     *ret = (struct context){.folder = context->folder,
                             .entries = ARENA_ARRAY(arena, struct context_entry, context->count)};
-    for (size_t i = 0; i < context->count; i++) {
-        bool folder = S_ISDIR(context->entries[i].st.st_mode);
-        if (!is_picked(context->entries[i].path, folder, files))
-            continue;
-        found += folder ? 0 : 1;
-        ret->entries[ret->count++] = context->entries[i];
-    }
-    if (found < files->count)
-        return err_set(err, ERR_NOT_FOUND,
-                       "a file of host.cache_key is not in the build context '%s'; see to its name "
-                       "and .dockerignore",
-                       context->folder);
+    for (size_t i = 0; i < context->count; i++)
+        if (is_picked(context->entries[i].path, S_ISDIR(context->entries[i].st.st_mode), files))
+            ret->entries[ret->count++] = context->entries[i];
+    for (size_t i = 0; i < files->count; i++)
+        if (!has_file(ret, plain_name(files->items[i])))
+            return err_set(err, ERR_NOT_FOUND,
+                           "'%s' of host.cache_key is not a file of the build context '%s'; see to "
+                           "its name and .dockerignore",
+                           files->items[i], context->folder);
     return true;
 }
 

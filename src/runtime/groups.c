@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "runtime/groups.h"
+#include "runtime/runtime.h"
 
-/* From SYSTEM_GID_FIRST on, ids belong to systems, each to one. */
-enum { GROUP_FILE_BYTES_MAX = 1 << 20, GID_MAX = 2000000000, SYSTEM_GID_FIRST = 700000 };
+enum { GROUP_FILE_BYTES_MAX = 1 << 20, GID_MAX = 2000000000 };
 
 /* They can read the machine's passwords and keys, or are root by another way. */
 static const char *const refused[] = {"root", "adm",    "disk",    "docker",   "kmem", "lxd",
@@ -40,7 +40,7 @@ static bool is_refused(struct str text, uint64_t gid)
     struct str name;
     uint64_t number;
 
-    if (gid == 0 || gid >= SYSTEM_GID_FIRST)
+    if (gid == 0 || gid >= RUNTIME_UID_FIRST)
         return true;
     for (size_t i = 0; i < ARRAY_LEN(refused); i++)
         if (find_group(text, refused[i], 0, &name, &number) && number == gid)

@@ -89,6 +89,14 @@ static bool is_volume(const struct compose_texts *volumes, const char *target)
     return false;
 }
 
+/* Does the user get what is in the folder, too? */
+static bool is_given_whole(const struct runtime_mount *mount, const struct stat *st,
+                           const struct compose_texts *volumes)
+{
+    return (mount->adopt && st->st_uid < RUNTIME_UID_FIRST) ||
+           (!mount->read_only && is_volume(volumes, mount->target));
+}
+
 bool ownership_prepare(const struct runtime_mount *mount, uid_t uid,
                        const struct compose_texts *volumes, struct err *err)
 {
@@ -99,14 +107,13 @@ bool ownership_prepare(const struct runtime_mount *mount, uid_t uid,
     bool there = stat(mount->source, &st) == 0;
     if (!there && !file_make_dirs(mount->source, 0755, err))
         return false;
-    if (!mount->own || (there && !S_ISDIR(st.st_mode)))
+    if (there && (!S_ISDIR(st.st_mode) || st.st_uid == uid))
         return true;
-    if (there && st.st_uid == uid)
-        return true;
-    if (!there || is_empty(mount->source)) {
+    if (mount->own && (!there || is_empty(mount->source))) {
         if (lchown(mount->source, uid, uid) != 0)
             return err_sys(err, "cannot give '%s' to user %u", mount->source, uid);
         return true;
     }
-    return is_volume(volumes, mount->target) ? ownership_give(mount->source, uid, err) : true;
+    return there && is_given_whole(mount, &st, volumes) ? ownership_give(mount->source, uid, err)
+                                                        : true;
 }

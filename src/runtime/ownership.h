@@ -15,8 +15,9 @@ struct runtime_mount;
 
 enum { OWNERSHIP_ENTRIES_MAX = 1000000, OWNERSHIP_DEPTH_MAX = 128 };
 
-/* Makes the source when it is not there. With mount->own the user gets it when it is made or empty,
- * and all that is in it when the target is one of <volumes>, the image's data folders. */
+/* Makes the source when it is not there. With mount->own the user gets it when it is made or empty.
+ * He gets all that is in it when the target is one of <volumes>, the image's data folders (the
+ * image's own entry point, which is root, does the same), or mount->adopt says so. */
 MUST_CHECK bool ownership_prepare(const struct runtime_mount *mount, uid_t uid,
                                   const struct compose_texts *volumes, struct err *err);
 

@@ -121,6 +121,18 @@ static bool bundle_for(struct host *host, const struct instance_spec *spec,
            find_rights(arena, ret, err) && find_init(spec, arena, &ret->init_program, err);
 }
 
+static bool make_recipe_files(const struct recipe *recipe, const char *upper, uid_t uid,
+                              struct err *err)
+{
+    for (size_t i = 0; i < recipe->folders.count; i++)
+        if (!rootfs_make_dir(upper, recipe->folders.items[i], 0755, uid, err))
+            return false;
+    for (size_t i = 0; i < recipe->links.count; i++)
+        if (!rootfs_make_link(upper, recipe->links.items[i].key, recipe->links.items[i].value, err))
+            return false;
+    return true;
+}
+
 static bool prepare_root(struct host *host, const struct bundle *bundle, struct arena *arena,
                          struct err *err)
 {
@@ -147,9 +159,8 @@ static bool prepare_root(struct host *host, const struct bundle *bundle, struct 
                             .layer_count = layers.count};
     if (!file_make_dirs(upper, 0755, err) || !rootfs_write_names(upper, &names, err))
         return false;
-    for (size_t i = 0; bundle->recipe != NULL && i < bundle->recipe->folders.count; i++)
-        if (!rootfs_make_dir(upper, bundle->recipe->folders.items[i], 0755, spec->uid, err))
-            return false;
+    if (bundle->recipe != NULL && !make_recipe_files(bundle->recipe, upper, spec->uid, err))
+        return false;
     return groups_write(upper, &bundle->groups, err) && rootfs_mount(&rootfs, err);
 }
 

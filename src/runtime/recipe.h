@@ -33,6 +33,7 @@ struct recipe {
     struct compose_texts command;
     struct compose_pairs environment;
     struct compose_texts folders; /* made in the root, owned by the instance's user */
+    struct compose_pairs links;   /* made in the root: a path inside -> where it leads */
     struct runtime_image image;
 };
 

@@ -167,6 +167,7 @@ static const struct key recipe_keys[] = {
     RECIPE_KEY("command", read_texts, command, false),
     RECIPE_KEY("environment", read_pairs, environment, false),
     RECIPE_KEY("folders", read_texts, folders, false),
+    RECIPE_KEY("links", read_pairs, links, false),
     RECIPE_KEY("volumes", read_texts, image.volumes, false),
     RECIPE_KEY("stop_signal", read_text, image.stop_signal, false),
     RECIPE_KEY("exclusive", read_bool, image.exclusive, false),

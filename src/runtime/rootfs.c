@@ -222,6 +222,20 @@ bool rootfs_unmount(const char *target, struct err *err)
     return true;
 }
 
+bool rootfs_make_link(const char *root, const char *path, const char *to, struct err *err)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    const char *full = arena_printf(&arena, "%s/%s", root, path);
+    const char *folder =
+        arena_str(&arena, str_sub(str_of(full), 0, str_find_last(str_of(full), '/')));
+
+    if (strstr(path, "..") != NULL)
+        return err_set(err, ERR_INVALID, "the path '%s' has '..' in it", path);
+    if (!file_make_dirs(folder, 0755, err))
+        return false;
+    return make_link(to, full, err);
+}
+
 bool rootfs_make_dir(const char *root, const char *path, mode_t mode, uid_t owner, struct err *err)
 {
     AUTO(arena_done) struct arena arena = {0};

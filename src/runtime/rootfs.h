@@ -42,6 +42,10 @@ MUST_CHECK bool rootfs_mount(const struct rootfs *rootfs, struct err *err);
 /* Not mounted, or not there, is success. */
 MUST_CHECK bool rootfs_unmount(const char *target, struct err *err);
 
+/* A symbolic link at <path>, which is absolute inside, to <to>; parents are made. One that is there
+ * stays. */
+MUST_CHECK bool rootfs_make_link(const char *root, const char *path, const char *to,
+                                 struct err *err);
 /* <path> is absolute inside; makes it (and its parents, owned by root) in the folder <root>. */
 MUST_CHECK bool rootfs_make_dir(const char *root, const char *path, mode_t mode, uid_t owner,
                                 struct err *err);

@@ -27,12 +27,17 @@ struct runtime;
  * machine, chosen by the caller: "eshop-backend-1-3f9a". */
 enum { RUNTIME_ID_MAX = 63 };
 
+/* From here on, user and group ids belong to systems, each to one. */
+enum { RUNTIME_UID_FIRST = 700000 };
+
 struct runtime_mount {
     const char *source; /* folder or file on the machine; NULL: tmpfs */
     const char *target;
     bool read_only;
-    bool own; /* give the folder to the instance's user when it is made or empty, or
-                 when the image says it is a data folder */
+    bool own;   /* give the folder to the instance's user when it is made or empty, or
+                   when the image says it is a data folder */
+    bool adopt; /* give it all that is in it while it belongs to no system's user: somebody has
+                   copied it there, as from another engine's volume */
     uint64_t tmpfs_size_bytes;
     uint32_t tmpfs_mode;
     const char *subpath;     /* folder or file within <source>, which stays within it; NULL: none */

@@ -18,9 +18,9 @@ from fake import Place  # noqa: E402
 PROGRAM = os.path.abspath(sys.argv[1])
 UP, SHOP = "/v1/systems/shop/up", "/v1/systems/shop"
 PLAN = {"from": 12, "services": [
-    {"service": "postgres", "action": "keep", "strategy": None, "why": "unchanged",
+    {"service": "postgres", "action": "keep", "strategy": None, "why": None,
      "build": False, "migrate": None, "instances": 1, "steps": []},
-    {"service": "backend", "action": "replace", "strategy": "canary", "why": "its sources changed",
+    {"service": "backend", "action": "replace", "strategy": "canary", "why": None,
      "build": True, "migrate": "alembic upgrade head", "instances": 2,
      "steps": [{"share": 500, "bake_ms": 1000, "manual": False}, {"share": 10000}]}]}
 PLANNED = [{"event": "result", "ok": True, "changed": False, "plan": PLAN}]
@@ -73,6 +73,16 @@ def a_deploy_without_a_terminal_asks_nobody_and_shows_each_change():
         same(set(body["config"]["services"]), {"postgres", "backend"})
 
 
+def who_does_not_wait_is_told_that_it_goes_on_unless_it_is_over():
+    begun = {"event": "result", "ok": True, "changed": True, "took_ms": 40,
+             "rollout": {"state": "starting"}}
+    with place_with(post_up=[begun]) as place:
+        same(place.run("deploy", "--no-wait")[1].splitlines()[-1],
+             "the deploy goes on, 'ishizue rollout' shows how far it is")
+        place.daemon.answers["POST", UP] = [dict(begun, rollout=None, changed=False)]
+        assert "shop ran this already" in place.run("deploy", "--no-wait")[1]
+
+
 def its_options_are_passed_on():
     with place_with(post_up=DONE) as place:
         for words, wanted in (
@@ -90,7 +100,22 @@ def a_dry_run_prints_the_plan_and_sends_nothing_else():
         assert "replace" in out and "canary 5 %, 100 %; 2 instances; builds; migrates first" in out
         same([body["deploy"].get("dry_run") for _, _, _, body in place.daemon.asked("POST", UP)],
              [True])
+        assert "postgres  keep" in out and " unchanged\n" in out and " its sources changed\n" in out
         same(json.loads(place.run("deploy", "--dry-run", "--json")[1]), {"plan": PLAN})
+
+
+def a_plan_says_how_many_at_a_time_and_that_nothing_would_change():
+    rolling = {"service": "web", "action": "replace", "strategy": "rolling", "why": None,
+               "build": False, "instances": 3,
+               "steps": [{"share": 3333 * n, "instances": n} for n in (1, 2, 3)]}
+    for services, text in (([rolling], "rolling, 1 at a time; 3 instances  its configuration changed"),
+                           ([dict(rolling, action="scale", strategy=None, steps=[])],
+                            "another number of instances"),
+                           ([], "nothing would change\n")):
+        answer = dict(PLANNED[0], plan={"from": 12, "services": services})
+        with place_with(post_up=[answer]) as place:
+            out = place.run("deploy", "--dry-run")[1]
+            assert text in out, out
 
 
 def a_terminal_is_asked_and_no_changes_nothing():

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands in for well-known images."""
+import pathlib
 import socket
 import urllib.request
+
+import pytest
 
 from rig.system import service
 
@@ -42,6 +45,89 @@ def test_a_bare_system_runs_what_the_file_says(system):
                                               image=image)}})
         system.up()
         assert "here" in system.log("one"), image
+
+
+def test_python_has_the_name_it_has_in_the_image(system):
+    system.file({"services": {"one": {"image": "python:3.12-slim",
+                                      "command": "python -c 'import sys; print(sys.argv)'"}}})
+    system.run("up", "-d")
+    system.wait_instance("one", lambda one: one["state"] == "exited")
+    assert "['-c']" in system.log("one")
+
+
+def test_programs_of_a_build_are_found_by_their_name(system):
+    system.write("app/.dockerignore", ".git\n")
+    system.file({"services": {"one": {
+        "build": "./app", "command": "tool one",
+        "x-ishizue": {"host": {"build": [
+            "mkdir -p .venv/bin node_modules/.bin",
+            "printf '#!/bin/sh\\necho \"tool $1\"\\nexec helper\\n' >.venv/bin/tool",
+            "printf '#!/bin/sh\\necho helper; exec sleep 100\\n' >node_modules/.bin/helper",
+            "chmod +x .venv/bin/tool node_modules/.bin/helper"]}}}}})
+    system.up()
+    log = system.log("one")
+    assert "tool one" in log and "helper" in log, log
+    assert system.execute("one", "sh", "-c", "command -v tool").out == "/app/.venv/bin/tool\n"
+
+
+def psql(system, name, text):
+    done = system.execute(name, "env", "PGPASSWORD=secret", "PATH=/usr/lib/postgresql/15/bin:/usr/bin:/bin",
+                          "psql", "-h", "127.0.0.1", "-U", "postgres", "-tAc", text)
+    assert done.status == 0, done
+    return done.out.strip()
+
+
+@pytest.mark.slow
+def test_a_database_whose_set_up_was_interrupted_is_set_up_again(system):
+    data = system.machine.state / "volumes" / f"{system.name}_data"
+    (data / "setting-up").mkdir(parents=True)
+    (data / "PG_VERSION").write_text("15\n")  # and nothing more: half a database
+    system.write("init/1.sql", "create table once as select 7 as n;")
+    system.file({"services": {"db": {
+        "image": "postgres:15", "environment": {"POSTGRES_PASSWORD": "secret"},
+        "volumes": ["data:/var/lib/postgresql/data", "./init:/docker-entrypoint-initdb.d:ro"]}},
+        "volumes": {"data": {}}})
+    system.up()
+    assert "was interrupted; it begins again" in system.log("db")
+    assert psql(system, "db", "select n from once") == "7"
+    assert not (data / "setting-up").exists()
+    psql(system, "db", "update once set n = 8")
+    system.down()
+    system.up()
+    assert psql(system, "db", "select n from once") == "8"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not pathlib.Path("/usr/sbin/mariadbd").exists(),
+                    reason="the package mariadb-server is not installed")
+def test_mariadb_is_what_its_image_is(system):
+    data = system.machine.state / "volumes" / f"{system.name}_data"
+    data.mkdir(parents=True)
+    (data / ".setting-up").write_text("")  # an earlier attempt was interrupted
+    (data / "mysql").mkdir()
+    system.write("init/1.sql", "create table t (word text); insert into t values ('kept');")
+    password = "it's \\ \"a\" password"
+    system.file({"services": {"db": {
+        "image": "mariadb:10.11", "command": "--max-connections=77",
+        "environment": {"MYSQL_ROOT_PASSWORD": password.replace("$", "$$"), "MYSQL_DATABASE": "a_b",
+                        "MARIADB_USER": "shop", "MARIADB_PASSWORD": "it's"},
+        "volumes": ["data:/var/lib/mysql", "./init:/docker-entrypoint-initdb.d:ro"]}},
+        "volumes": {"data": {}}})
+
+    def ask(user, word, text):
+        return system.execute("db", "env", f"MYSQL_PWD={word}", "mariadb", "--protocol=tcp", "-h",
+                              "127.0.0.1", "-u", user, "-N", "a_b", "-e", text)
+
+    system.up()
+    assert "was interrupted; it begins again" in system.log("db")
+    assert ask("shop", "it's", "select word, @@max_connections from t").out == "kept\t77\n"
+    assert ask("root", password, "select current_user()").out == "root@%\n"
+    assert ask("shop", "wrong", "select 1").status != 0
+    assert ask("shop", "it's", "create database other").status != 0
+    system.down()
+    system.up()
+    assert ask("shop", "it's", "select word from t").out == "kept\n"
+    assert "Access denied for user 'mysql'" not in system.log("db")
 
 
 def test_memcached_answers(system):

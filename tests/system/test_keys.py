@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys of the file that the daemon acts on: secrets, volumes, hooks, restarts."""
+import os
 import pathlib
 import time
 
@@ -83,6 +84,39 @@ def test_a_secret_that_cannot_be_had_is_named_and_nothing_starts(system):
     assert system.is_gone()
 
 
+def test_an_external_secret_is_a_file_of_the_state_folder(system):
+    folders = {kind: system.machine.state / kind for kind in ("secrets", "configs")}
+    name = f"{system.name}-page"
+    system.file({"services": {"one": sleeper(secrets=["key"], configs=["page"])},
+                 "secrets": {"key": {"external": True, "name": f"{system.name}-key"}},
+                 "configs": {"page": {"external": True, "name": name}}})
+    place = folders["secrets"] / f"{system.name}-key"
+    for told in (system.run("check"), system.run("up", "-d")):
+        assert told.status == 1 and f"'{place}' is not there" in told.err, told
+        assert "write its content to that file" in told.err, told
+    assert system.is_gone()
+    for kind, text in (("secrets", "shh"), ("configs", "hello")):
+        folders[kind].mkdir(mode=0o700, exist_ok=True)
+        folders[kind].joinpath(name if kind == "configs" else place.name).write_text(text)
+    system.ok("check")
+    system.up()
+    assert inside(system, "one", "cat", "/run/secrets/key") == "shh"
+    assert inside(system, "one", "cat", "/page") == "hello"
+    place.write_text("new")
+    before = system.ids()
+    system.up()
+    assert inside(system, "one", "cat", "/run/secrets/key") == "new" and system.ids() != before
+
+
+def test_the_name_of_an_external_secret_leads_nowhere_else(system):
+    for name in ("../state.db", "..", ".hidden", "a/b"):
+        system.file({"services": {"one": sleeper(secrets=["key"])},
+                     "secrets": {"key": {"external": True, "name": name}}})
+        done = system.run("up", "-d")
+        assert done.status == 2 and f"'{name}'" in done.err and "no file name" in done.err, done
+    assert system.is_gone()
+
+
 # ---- volumes
 
 
@@ -134,6 +168,45 @@ def test_an_external_volume_must_be_there_and_is_kept(system):
     system.file(file)
     system.up()
     system.down("-v")
+
+
+def give(folder, uid):
+    """As another engine leaves it."""
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, uid, uid)
+
+
+def test_what_was_copied_into_a_volume_belongs_to_the_system(system):
+    copied = system.machine.state / "volumes" / f"{system.name}_data"
+    bound = system.folder / "bound"
+    for folder in (copied, bound):
+        (folder / "sub").mkdir(parents=True)
+        (folder / "sub" / "file").write_text("from docker\n")
+        (folder / "sub" / "file").chmod(0o600)
+        give(folder, 999)
+    system.file({
+        "services": {"one": sleeper(volumes=["data:/d", "bound:/b", "./bound:/c"])},
+        "volumes": {"data": {}, "bound": {"driver_opts": {
+            "type": "none", "o": "bind", "device": str(bound)}}}})
+    system.up()
+    assert inside(system, "one", "cat", "/d/sub/file") == "from docker\n"
+    inside(system, "one", "sh", "-c", "echo more >> /d/sub/file; touch /d/new")
+    for place in ("/b", "/c"):  # the machine's own stay as they are
+        assert system.execute("one", "cat", f"{place}/sub/file").status != 0
+    assert (bound / "sub" / "file").stat().st_uid == 999
+
+
+def test_a_database_is_given_its_data_folder_wherever_that_is(system):
+    system.file({"services": {"store": {
+        "image": "redis:7", "command": "redis-server --appendonly yes",
+        "volumes": ["./data:/data"]}}})
+    system.up()
+    assert inside(system, "store", "redis-cli", "set", "a", "kept") == "OK\n"
+    system.down()
+    give(system.folder / "data", 999)
+    system.up()
+    assert inside(system, "store", "redis-cli", "get", "a") == "kept\n"
+    assert inside(system, "store", "redis-cli", "set", "b", "new") == "OK\n"
 
 
 def test_volumes_from_shows_those_of_another_service(system):

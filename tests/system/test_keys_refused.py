@@ -36,7 +36,6 @@ def of_mount(**keys):
 REFUSED = {
     "services.NAME.deploy.resources.reservations.devices": of_service(deploy={
         "resources": {"reservations": {"devices": [{"capabilities": ["gpu"]}]}}}),
-    "services.NAME.external_links": of_service(external_links=["other_db_1"]),
     "services.NAME.post_start[].privileged": of_service(
         post_start=[{"command": ["true"], "privileged": True}]),
     "services.NAME.pre_stop[].privileged": of_service(
@@ -70,13 +69,9 @@ REFUSED = {
         {"type": "image", "source": "debian", "target": "/v", "image": {"subpath": "etc"}}]),
     "jobs": {**of_service(), "jobs": {"nightly": {"image": "debian", "triggers": {"manual": True}}}},
     "models": {**of_service(models=["llm"]), "models": {"llm": {"model": "ai/x"}}},
-    "networks.NAME.enable_ipv6": {**of_service(networks=["n"]),
-                                  "networks": {"n": {"enable_ipv6": True}}},
-    "secrets.NAME.external": of_secret(external=True),
     "secrets.NAME.driver": of_secret(file="./s", driver="vault"),
     "secrets.NAME.driver_opts": of_secret(file="./s", driver_opts={"a": "b"}),
     "secrets.NAME.template_driver": of_secret(file="./s", template_driver="golang"),
-    "configs.NAME.external": of_config(external=True),
     "configs.NAME.template_driver": of_config(file="./s", template_driver="golang"),
 }
 
@@ -86,6 +81,7 @@ VALUES = {
     "platform": (of_service(platform="windows/amd64"),
                  "programs of another platform do not run on this machine"),
     "security_opt": (of_service(security_opt=["systempaths=unconfined"]), "use no-new-privileges"),
+    "network_mode": (of_service(network_mode="container:other"), "write the two into one file"),
     "volumes_from": (of_service(volumes_from=["container:other"]), "name a service of this project"),
     "driver": ({**of_service(networks=["n"]), "networks": {"n": {"driver": "macvlan"}}},
                "has no such driver; use bridge"),

@@ -197,6 +197,44 @@ def test_an_external_network_that_nobody_made_is_refused(system):
     assert system.name not in system.machine.system_names() or not system.instances()
 
 
+def test_an_external_link_is_a_name_of_another_systems_container(make_system):
+    one, two = make_system(), make_system()
+    name = f"{one.name}-common"
+    one.file({"services": {"db": web(networks=["shared"], container_name=f"{one.name}_db_1"),
+                           "own": web()},
+              "networks": shared(name, False)})
+    linked = {"services": {"client": sleeper(networks=["shared"], external_links=[
+        f"{one.name}_db_1:database", f"{one.name}-db-1:again", "db"])},
+        "networks": shared(name, True)}
+    two.file(linked)
+    one.up()
+    two.up()
+    for host in ("database", "again", "db", f"{one.name}_db_1"):
+        assert attempt(two, "client", host) == "connected", host
+    one.down()
+    assert process.wait(lambda: attempt(two, "client", "database") == "no name", 5)
+    one.up()
+    assert process.wait(lambda: attempt(two, "client", "database") == "connected", 5)
+    for wrong in (f"{one.name}-own-1", f"{one.name}-db-2", "nobody"):
+        linked["services"]["client"]["external_links"] = [f"{wrong}:database"]
+        two.file(linked)
+        failed = two.up_fails()
+        assert f"has a container '{wrong}' in a network of this service" in failed.err, failed
+    assert attempt(two, "client", "database") == "connected"
+
+
+def test_a_network_with_ipv6_is_reached_by_ipv6_and_talks_ipv4(system):
+    system.file({"services": {"web": web(networks=["six"], ports=["8126:8000"]),
+                              "client": sleeper(networks=["six"])},
+                 "networks": {"six": {"enable_ipv6": True,
+                                      "ipam": {"config": [{"subnet": "fd00:1::/64"}]}}}})
+    system.up()
+    assert attempt_from_here("::1", 8126) == "connected"
+    assert attempt(system, "client", "web") == "connected"
+    told = system.ok("check").out
+    assert "enable_ipv6" in told and "emulated" in told, told
+
+
 def test_an_internal_network_of_another_system_stays_internal(make_system, net):
     one, two = make_system(), make_system()
     name = f"{one.name}-common"
@@ -259,6 +297,20 @@ def test_a_service_shares_the_network_of_another(system):
     assert attempt(system, "other", "side", 9000) == "no name"
     answer = Client(8124, trust=None, host="x").connect()
     answer.close()
+
+
+def test_a_container_of_the_same_file_is_its_service(system):
+    system.file({"services": {
+        "side": web(port=9000, network_mode="container:the_app"),
+        "late": sleeper(network_mode=f"container:{system.name}-plain-1"),
+        "plain": web(port=8001),
+        "app": web(container_name="the_app"),
+        "other": sleeper()}})
+    system.up()
+    assert attempt(system, "side", "127.0.0.1", 8000) == "connected"
+    assert attempt(system, "late", "127.0.0.1", 8001) == "connected"
+    assert attempt(system, "other", "app", 9000) == "connected"
+    assert "service:app" in system.ok("config").out
 
 
 def test_who_shares_a_network_is_replaced_with_it_and_started_again_with_it(system):

@@ -150,7 +150,7 @@ static void a_cache_key_file_that_is_not_there_is_an_error(void **state)
     rig->files[0] = "package-lock.json";
     assert_false(build_plan_make(&rig->host, &rig->spec, &rig->arena, &plan, &err));
     assert_int_equal(err.code, ERR_NOT_FOUND);
-    assert_non_null(strstr(err.text, "cache_key"));
+    assert_non_null(strstr(err.text, "'package-lock.json' of host.cache_key"));
 }
 
 static void a_name_that_would_leave_the_folder_is_refused(void **state)

@@ -38,6 +38,27 @@ static void the_recipe_is_the_image(void **state)
     assert_texts(at(script, "options"), "[bind] [ro] [nosuid]");
 }
 
+static void what_a_build_installs_is_found_by_its_name(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->bundle.recipe = NULL;
+    rig->service.environment.count = 0;
+    rig->service.x.host.present = true;
+    struct compose_pairs pairs = bundle_environment(&rig->bundle, &rig->arena);
+    assert_string_equal(pairs.items[0].value,
+                        "/app/.venv/bin:/app/node_modules/.bin:/usr/local/sbin:/usr/local/bin:"
+                        "/usr/sbin:/usr/bin:/sbin:/bin");
+    rig->service.x.host.workdir = "/srv/code";
+    pairs = bundle_environment(&rig->bundle, &rig->arena);
+    assert_true(strncmp(pairs.items[0].value, "/srv/code/.venv/bin:", 20) == 0);
+
+    rig->of_service[0] = (struct compose_pair){"PATH", "/only"}; /* the file has the last word */
+    rig->service.environment.count = 1;
+    pairs = bundle_environment(&rig->bundle, &rig->arena);
+    assert_string_equal(pairs.items[0].value, "/only");
+}
+
 static void mounts_are_as_the_file_says(void **state)
 {
     AUTO(json_unref) json_t *config = config_of(*state);
@@ -352,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_RIG(the_process_has_no_privilege_at_all),
         WITH_RIG(the_recipe_is_the_image),
+        WITH_RIG(what_a_build_installs_is_found_by_its_name),
         WITH_RIG(mounts_are_as_the_file_says),
         WITH_RIG(networks_are_joined_shared_or_none),
         WITH_RIG(control_groups_of_version_2_get_their_own_view),

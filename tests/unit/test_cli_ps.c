@@ -20,7 +20,8 @@ static const char system_text[] =
     "{\"name\":\"nginx\",\"provided_by\":\"edge\",\"ports\":[{\"published\":8443,\"target\":443,"
     "\"protocol\":\"tcp\",\"kind\":\"https\"}]},"
     "{\"name\":\"backend\",\"provided_by\":null,\"ports\":[]},"
-    "{\"name\":\"postgres\",\"image\":\"postgres:15\",\"ports\":[]}],"
+    "{\"name\":\"postgres\",\"image\":\"postgres:15\",\"ports\":[{\"host_ip\":\"::1\","
+    "\"published\":5433,\"target\":5432,\"protocol\":\"tcp\"}]}],"
     "\"instances\":["
     "{\"id\":\"eshop-postgres-1-aa\",\"name\":\"eshop-postgres-1\",\"service\":\"postgres\","
     "\"state\":\"ready\",\"health\":\"healthy\",\"text\":\"Up 3 minutes (healthy)\","
@@ -58,7 +59,8 @@ static void ps_shows_state_age_restarts_usage_and_addresses(void **state)
         "NAME              SERVICE   STATE            UPTIME  RESTARTS  CPU TIME    MEMORY  PORTS\n"
         "(edge)            nginx     ready                                                  "
         "8443->443/https\n"
-        "eshop-postgres-1  postgres  ready (healthy)  3 m                  1.2 s  63.5 MiB\n"
+        "eshop-postgres-1  postgres  ready (healthy)  3 m                  1.2 s  63.5 MiB  "
+        "[::1]:5433->5432/tcp\n"
         "eshop-backend-1   backend   backoff (1)                     4\n"
         "\n"
         "https://eshop.localhost:8443/\n");
@@ -67,10 +69,10 @@ static void ps_shows_state_age_restarts_usage_and_addresses(void **state)
 static void a_narrow_terminal_keeps_service_state_and_ports(void **state)
 {
     (void)state;
-    expect_table(60, "SERVICE   STATE            UPTIME  RESTARTS  PORTS\n"
-                     "nginx     ready                              8443->443/https\n"
-                     "postgres  ready (healthy)  3 m\n"
-                     "backend   backoff (1)                     4\n"
+    expect_table(60, "SERVICE   STATE            RESTARTS  PORTS\n"
+                     "nginx     ready                      8443->443/https\n"
+                     "postgres  ready (healthy)            [::1]:5433->5432/tcp\n"
+                     "backend   backoff (1)             4\n"
                      "\n"
                      "https://eshop.localhost:8443/\n");
 }

@@ -32,6 +32,41 @@ static void secrets_and_configs_are_files_with_a_place(void **state)
     assert_string_equal(fixture.compose->configs[1].content, "t0p");
 }
 
+static void a_container_of_the_file_is_its_service(void **state)
+{
+    (void)state;
+    fixture_load("services:\n"
+                 "  side: {image: a, network_mode: \"container:the-db\", pid: \"container:the-db\","
+                 " ipc: \"container:p-web-1\","
+                 " volumes_from: [\"container:the-db:ro\", \"container:p-web-1\"]}\n"
+                 "  web: {image: a, external_links: [far, \"far-db-1:mysql\"]}\n"
+                 "  db: {image: a, container_name: the-db}\n");
+    const struct compose_service *side = fixture_service("side");
+    const struct compose_service *web = fixture_service("web");
+    assert_string_equal(side->network_mode, "service:db");
+    assert_string_equal(side->isolation.pid, "service:db");
+    assert_string_equal(side->isolation.ipc, "service:web");
+    assert_string_equal(side->volumes_from.items[0], "db:ro");
+    assert_string_equal(side->volumes_from.items[1], "web");
+    assert_int_equal(side->depends_on_count, 2); /* it starts after both */
+    assert_int_equal(web->external_links.count, 2);
+    assert_string_equal(web->external_links.items[0].key, "far");
+    assert_string_equal(web->external_links.items[0].value, "far");
+    assert_string_equal(web->external_links.items[1].key, "mysql");
+    assert_string_equal(web->external_links.items[1].value, "far-db-1");
+}
+
+static void a_container_that_no_service_has_stays_as_it_is_written(void **state)
+{
+    (void)state;
+    fixture_load("services:\n"
+                 "  side: {image: a, network_mode: \"container:p-db-1\"}\n"
+                 "  two: {image: a, network_mode: \"container:p-db-2\"}\n"
+                 "  db: {image: a, container_name: the-db}\n");
+    assert_string_equal(fixture_service("side")->network_mode, "container:p-db-1");
+    assert_string_equal(fixture_service("two")->network_mode, "container:p-db-2");
+}
+
 static void limits_and_priorities_are_numbers(void **state)
 {
     (void)state;
@@ -324,6 +359,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(secrets_and_configs_are_files_with_a_place),
+        FIXTURE_TEST(a_container_of_the_file_is_its_service),
+        FIXTURE_TEST(a_container_that_no_service_has_stays_as_it_is_written),
         FIXTURE_TEST(limits_and_priorities_are_numbers),
         FIXTURE_TEST(rights_and_namespaces_are_as_written),
         FIXTURE_TEST(names_and_addresses_are_told_apart),

@@ -37,6 +37,10 @@ static void support_depends_on_the_value_where_it_must(void **state)
         ONE("use_api_socket: false"),
         ONE("networks: {n: {use_service_name_alias: true}}}\nnetworks: {n: {driver: bridge, "
             "enable_ipv6: false}"),
+        ONE("networks: [n]}\nnetworks: {n: {enable_ipv6: true}"),
+        ONE("secrets: [k]}\nsecrets: {k: {external: true}"),
+        ONE("network_mode: \"container:xy\", ipc: \"container:xy\", pid: \"container:xy\"}\n"
+            "  t: {image: a, container_name: xy"),
     };
     static const char *const bad[] = {
         ONE("privileged: \"yes\""),
@@ -52,11 +56,10 @@ static void support_depends_on_the_value_where_it_must(void **state)
         ONE("volumes: [{type: npipe, source: x, target: /x}]"),
         ONE("volumes_from: [\"container:x\"]"),
         ONE("networks: [n]}\nnetworks: {n: {driver: macvlan}"),
-        ONE("networks: [n]}\nnetworks: {n: {enable_ipv6: true}"),
         ONE("networks: [n]}\nnetworks: {n: {driver_opts: {com.docker.network.bridge.enable_icc: "
             "\"false\"}}"),
         ONE("volumes: [\"vol:/v\"]}\nvolumes: {vol: {driver: nfs}"),
-        ONE("secrets: [k]}\nsecrets: {k: {external: true}"),
+        ONE("secrets: [k]}\nsecrets: {k: {driver: vault, file: k}"),
         ONE("models: [m]}\nmodels: {m: {model: x}"),
         ONE("provider: {type: x}"),
         ONE("expose: [1]}\njobs: {j: {image: a, triggers: {manual: true}}"),
@@ -71,6 +74,21 @@ static void support_depends_on_the_value_where_it_must(void **state)
         if (strstr(fixture.err.text, "the host runtime refuses") == NULL)
             fail_msg("%s: %s", bad[i], fixture.err.text);
     }
+}
+
+static void a_container_of_the_file_is_listed_as_its_service(void **state)
+{
+    (void)state;
+    struct compose_uses uses = {0};
+
+    fixture.options.uses = &uses;
+    fixture_load(ONE("network_mode: \"container:xy\", pid: \"container:gone\"}\n"
+                     "  t: {image: a, container_name: xy"));
+    for (size_t i = 0; i < uses.count; i++)
+        if (strstr(uses.items[i].path, "_mode") != NULL)
+            assert_int_equal(uses.items[i].support, SUPPORT_HONOURED);
+        else if (strstr(uses.items[i].path, ".pid") != NULL)
+            assert_int_equal(uses.items[i].support, SUPPORT_REFUSED);
 }
 
 static void values_that_cannot_run_are_an_error_of_up_and_a_warning_of_config(void **state)
@@ -220,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(what_the_host_runtime_refuses_is_an_error_of_up_and_a_warning_of_config),
+        FIXTURE_TEST(a_container_of_the_file_is_listed_as_its_service),
         FIXTURE_TEST(support_depends_on_the_value_where_it_must),
         FIXTURE_TEST(values_that_cannot_run_are_an_error_of_up_and_a_warning_of_config),
         FIXTURE_TEST(every_key_that_is_written_is_listed_once),

@@ -154,9 +154,37 @@ static void more_routes_than_the_limit_are_refused(void **state)
     fixture_refused(buf_text(&text), "compose.yaml:4:3: x-ishizue.routes: more than 1000 routes");
 }
 
+static void services_of_one_image_share_its_steps(void **state)
+{
+    (void)state;
+    fixture_load("services:\n"
+                 "  worker: {build: ./app, command: work}\n"
+                 "  beat: {image: acme/app, entrypoint: [beat]}\n"
+                 "  web:\n"
+                 "    build: ./app\n"
+                 "    image: acme/app\n"
+                 "    x-ishizue: {host: {workdir: /code, build: [make], command: serve}}\n"
+                 "  own: {build: ./app, x-ishizue: {host: {build: [other]}}}\n"
+                 "  stage: {build: {context: ./app, target: test}}\n"
+                 "  other: {image: acme/other}\n");
+    const struct compose_service *worker = fixture_service("worker");
+    const struct compose_service *beat = fixture_service("beat");
+    assert_string_equal(worker->x.host.workdir, "/code");
+    assert_string_equal(worker->x.host.build.items[0], "make");
+    assert_string_equal(worker->x.host.command, "serve"); /* below its own command */
+    assert_true(beat->build.present);
+    assert_string_equal(beat->build.context, fixture_path("app"));
+    assert_string_equal(beat->x.host.build.items[0], "make");
+    assert_null(beat->x.host.command);
+    assert_string_equal(fixture_service("own")->x.host.build.items[0], "other");
+    assert_false(fixture_service("stage")->x.host.present);
+    assert_false(fixture_service("other")->x.host.present);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(services_of_one_image_share_its_steps),
         FIXTURE_TEST(x_ishizue_is_decoded),
         FIXTURE_TEST(a_certificate_of_ones_own_is_found_beside_the_file),
         FIXTURE_TEST(keys_that_nothing_acts_on_are_refused),

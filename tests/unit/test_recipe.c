@@ -53,17 +53,20 @@ static void every_key_is_read(void **state)
     struct recipe recipe;
     struct err err;
 
-    assert_true(parse(&arena,
-                      "versions: [\"7\"]\nhome: /data\nworking_dir: /w\nscript: a.sh\n"
-                      "script_target: /a.sh\npath: [/p]\nentrypoint: [e]\ncommand: [c, d]\n"
-                      "environment: {A: 1, B: two}\nfolders: [/f]\nvolumes: [/data]\n"
-                      "stop_signal: SIGINT\nexclusive: true\nport: 5432\n"
-                      "healthcheck: {test: [ok], interval: 5, timeout: 4, start_period: 3, "
-                      "start_interval: 2, retries: 9}\n",
-                      &recipe, &err));
+    assert_true(
+        parse(&arena,
+              "versions: [\"7\"]\nhome: /data\nworking_dir: /w\nscript: a.sh\n"
+              "script_target: /a.sh\npath: [/p]\nentrypoint: [e]\ncommand: [c, d]\n"
+              "environment: {A: 1, B: two}\nfolders: [/f]\nlinks: {/a: /b}\nvolumes: [/data]\n"
+              "stop_signal: SIGINT\nexclusive: true\nport: 5432\n"
+              "healthcheck: {test: [ok], interval: 5, timeout: 4, start_period: 3, "
+              "start_interval: 2, retries: 9}\n",
+              &recipe, &err));
     assert_string_equal(recipe.name, "Thing");
     assert_int_equal(recipe.command.count, 2);
     assert_string_equal(recipe.environment.items[0].value, "1");
+    assert_string_equal(recipe.links.items[0].key, "/a");
+    assert_string_equal(recipe.links.items[0].value, "/b");
     assert_true(recipe.image.exclusive);
     assert_int_equal(recipe.image.port, 5432);
     assert_int_equal(recipe.image.healthcheck.interval_ms, 5000);

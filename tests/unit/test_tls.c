@@ -236,6 +236,30 @@ static void the_end_and_rubbish_are_told_apart(void **state)
     tls_context_free(context);
 }
 
+static void the_first_suite_is_the_cheapest_unless_a_client_has_no_aes(void **state)
+{
+    static const char *const names[] = {"a.test"};
+    static const struct {
+        const char *offered, *wanted;
+    } table[] = {
+        {TLS_DEFAULT_CIPHERSUITES, "TLS_AES_128_GCM_SHA256"},
+        {"TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"},
+        {"TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"},
+    };
+    struct tls_context *context = context_of(names, 1);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct ends ends;
+        ends_open(&ends, context, NULL);
+        assert_int_equal(SSL_set_ciphersuites(ends.client, table[i].offered), 1);
+        assert_int_equal(handshake(&ends), TLS_DONE);
+        assert_string_equal(SSL_get_cipher_name(ends.client), table[i].wanted);
+        ends_close(&ends);
+    }
+    tls_context_free(context);
+}
+
 static void a_key_of_another_certificate_is_refused(void **state)
 {
     AUTO(pair_done) struct pair a = {0}, b = {0};
@@ -265,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_context_may_go_before_its_streams),
         cmocka_unit_test(bytes_arrive_whole_however_small_the_socket_is),
         cmocka_unit_test(the_end_and_rubbish_are_told_apart),
+        cmocka_unit_test(the_first_suite_is_the_cheapest_unless_a_client_has_no_aes),
         cmocka_unit_test(a_key_of_another_certificate_is_refused),
     };
 
