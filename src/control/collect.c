@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "compose/load.h"
 #include "control/daemon_priv.h"
+#include "control/releases.h"
 #include "control/retention.h"
 #include "control/rollout.h"
 #include "control/state.h"
@@ -98,6 +99,21 @@ static void count_all_bytes(const struct system *system, struct rows *rows, stru
         rows->ptr[i].bytes = count_bytes(system, rows->ptr[i].number, &seen, folders);
 }
 
+/* Of those before the current one, as far as it takes to find one that differs, or cannot be read.
+ */
+static void note_alike(struct rows *rows, const struct system *system)
+{
+    struct err ignored;
+
+    for (size_t i = 0; system->current != NULL && i < rows->len; i++) {
+        struct retention_row *row = &rows->ptr[i];
+        if (!retention_is_former(row, system->current->number))
+            continue;
+        if (!releases_is_like_current(system, row->number, &row->alike, &ignored) || !row->alike)
+            return;
+    }
+}
+
 static struct compose_releases limits_of(const struct system *system)
 {
     const struct release *release = system->current == NULL ? system->wanted : system->current;
@@ -132,6 +148,7 @@ static bool forget_releases(const struct system *system, struct map *folders, si
         return false;
     ok = state_each_release(state, system->name, add_row, &rows, err);
     if (ok) {
+        note_alike(&rows, system);
         const struct compose_releases limits = limits_of(system);
         note_all_used(&rows, system);
         count_all_bytes(system, &rows, folders);

@@ -57,6 +57,14 @@ struct rollout *deploy_make_rollout(const struct operation *operation)
                        operation_kind_name(operation->kind), asked_of(operation));
 }
 
+bool deploy_joins(const struct operation *operation)
+{
+    const struct system *system = operation->system;
+
+    return rolls_out(operation->kind) && rollout_is_active(system) &&
+           rollout_state_is_before_switch(system->rollout->at.state);
+}
+
 void deploy_take_warm(struct operation *operation)
 {
     const struct system *system = operation->system;
@@ -125,6 +133,12 @@ static void end_rolled_back(struct operation *operation)
     if (operation->kind == OPERATION_DEPLOY || operation->kind == OPERATION_PROMOTE)
         operation->exit_status = EXIT_ROLLED_BACK;
     operation_end(operation, operation->failure == NULL ? &err : operation->failure);
+}
+
+void deploy_note_return(struct operation *operation)
+{
+    if (operation->kind == OPERATION_DEPLOY && operation->system->current != NULL)
+        operation->exit_status = EXIT_ROLLED_BACK;
 }
 
 void deploy_conclude(struct operation *operation, bool settled)

@@ -86,7 +86,8 @@ void history_add_operation(const struct operation *operation, const struct err *
         .release = system->wanted == NULL ? 0 : system->wanted->number,
         .error = err == NULL ? NULL : err->text,
     };
-    history_add(system->daemon, &action);
+    if (!operation->deploy.dry_run) /* it looked, and did nothing */
+        history_add(system->daemon, &action);
     if (system->daemon->asking.serial == operation->request)
         system->daemon->asking.recorded = true;
 }

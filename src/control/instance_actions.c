@@ -11,10 +11,12 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "control/rollout.h"
 #include "control/state.h"
 
 enum {
     DRAIN_MAX_MS = 600000,
+    DRAIN_ALONE_MS = 5000,
     BEGIN_MAX_MS = 60000, /* a client attaches within moments */
     REMOVE_TRIES = 5,
     REMOVE_PAUSE_MS = 1000
@@ -241,15 +243,22 @@ static void on_pre_stop(struct instance *instance, const struct err *err)
     send_signal(instance, signal_stop_of(instance));
 }
 
-static void act_term(struct instance *instance)
+/* As the file says it, unless whoever ends it said otherwise. */
+static uint64_t grace_ms(const struct instance *instance)
 {
     const struct operation *operation = instance->system->operation;
-    uint64_t grace_ms = instance->made_of->service->stop_grace_period_ms;
+    const struct compose_service *service = instance->made_of->service;
 
-    if (operation != NULL && operation->grace_ms != UINT64_MAX)
-        grace_ms = operation->grace_ms;
+    return operation != NULL && operation->grace_ms != UINT64_MAX &&
+                   operation_has(operation, service->name)
+               ? operation->grace_ms
+               : service->stop_grace_period_ms;
+}
+
+static void act_term(struct instance *instance)
+{
     check_stop(instance);
-    set_timer(instance, grace_ms); /* of the commands before it as well */
+    set_timer(instance, grace_ms(instance)); /* of the commands before it as well */
     daemon_publish(instance->system->daemon);
     if (!hooks_begin(instance, HOOK_PRE_STOP, on_pre_stop))
         send_signal(instance, signal_stop_of(instance));
@@ -278,17 +287,23 @@ static void on_nothing_to_drain(struct deferred *deferred)
         instance_event(instance, INSTANCE_ON_DRAINED, NULL);
 }
 
-/* As the wanted release says: the instance does not become another one when this changes. */
+/* As the wanted release says: the instance does not become another one when this changes. When
+ * nobody answers before it has ended, since it is stopped or recreated, open streams do not hold it
+ * up. */
 static uint64_t drain_ms(const struct instance *instance)
 {
-    const struct release *wanted = instance->system->wanted;
+    const struct system *system = instance->system;
     const struct compose_service *own = instance->made_of->service;
-    size_t now = release_find(wanted, own->name);
-    const struct compose_ms *drain = now == SIZE_MAX
-                                         ? &own->x.deploy.stream_drain
-                                         : &wanted->services[now].service->x.deploy.stream_drain;
+    size_t now = release_find(system->wanted, own->name);
+    const struct compose_ms *drain =
+        now == SIZE_MAX ? &own->x.deploy.stream_drain
+                        : &system->wanted->services[now].service->x.deploy.stream_drain;
 
-    return drain->given ? drain->ms : DRAIN_MAX_MS;
+    if (system->wanted == NULL || system_hold(system, own->name) != PLAN_HOLD_NONE)
+        return MIN(grace_ms(instance), (uint64_t)DRAIN_ALONE_MS);
+    if (drain->given)
+        return drain->ms;
+    return rollout_recreates(system, own->name) ? DRAIN_ALONE_MS : DRAIN_MAX_MS;
 }
 
 /* The edge answers with "idle" when the last request has ended. What it was never told of is

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "control/rollout.h"
 #include "control/state.h"
 
 /* Job number n, from 1, is step n of the service. */
@@ -110,7 +111,7 @@ enum plan_migration migration_state(const struct system *system, size_t service)
     if (is_done(system, made, steps))
         return PLAN_MIGRATION_DONE;
     const struct instance *job = find_job(system, made);
-    if (job == NULL)
+    if (job == NULL || job->state == INSTANCE_PENDING) /* a daemon ended before it had begun */
         return PLAN_MIGRATION_NEEDED;
     if (job->stopped)
         return PLAN_MIGRATION_RUNS; /* on its way out */
@@ -127,9 +128,16 @@ void migration_start(struct system *system, size_t service)
 
     while (step < count_steps(made->service) && is_done(system, made, step))
         step++;
-    struct instance *job = instance_new(system, system->wanted, service, step, true, &err);
+    struct instance *job = find_job(system, made);
+    if (job == NULL)
+        job = instance_new(system, system->wanted, service, step, true, &err);
     if (job == NULL) {
         log_error("daemon", "%s: migration: %s", system->name, err.text);
+        struct operation *operation = operation_of(system, made->service->name);
+        if (operation != NULL)
+            operation_fail(operation, &err, NULL);
+        else if (rollout_is_active(system))
+            rollout_schedule(system->rollout); /* nobody else asks again */
         return;
     }
     operation_step(system, made->service->name, NULL, "migrating",
@@ -137,10 +145,24 @@ void migration_start(struct system *system, size_t service)
     instance_event(job, INSTANCE_ON_START, NULL);
 }
 
+/* It cannot be stored that <job> ended well: that counts as a failure, for it would be run once
+ * more and at once. */
+static void forget_success(struct instance *job, struct err *err)
+{
+    const char *service = job->made_of->service->name;
+    struct operation *operation = operation_of(job->system, service);
+
+    err_prefix(err, "%s: its migration ended well, but that cannot be stored", service);
+    log_error("daemon", "%s: %s", job->id, err->text);
+    if (operation != NULL)
+        operation_fail(operation, err, NULL);
+}
+
 void migration_ended(struct instance *job)
 {
     struct system *system = job->system;
     const char *service = job->made_of->service->name;
+    struct operation *operation = operation_of(system, service);
     AUTO(arena_done) struct arena arena = {0};
     size_t index;
     struct err err;
@@ -149,8 +171,10 @@ void migration_ended(struct instance *job)
         return; /* nobody waits for it any more */
     if (job->exit_status == 0) {
         if (!state_mark_migrated(system->daemon->state, system->name, service,
-                                 step_mark(job->made_of, job->number, &arena), &err))
-            log_error("daemon", "%s: %s", job->id, err.text);
+                                 step_mark(job->made_of, job->number, &arena), &err)) {
+            forget_success(job, &err);
+            return;
+        }
         operation_step(system, service, NULL, "migrated", "");
         instance_event(job, INSTANCE_ON_REMOVE, NULL);
         return;
@@ -159,6 +183,6 @@ void migration_ended(struct instance *job)
             find_hook(job->made_of->service, job->number, &index) == NULL ? "migration" : "step",
             step_name(job->made_of->service, job->number, &arena), job->exit_status);
     operation_step(system, service, NULL, "failed", err.text);
-    if (system->operation != NULL)
-        operation_fail(system->operation, &err, job);
+    if (operation != NULL)
+        operation_fail(operation, &err, job);
 }

@@ -60,14 +60,46 @@ struct operation *operation_begin(struct system *system, enum operation_kind kin
     return operation;
 }
 
+/* One that was waited for in vain; NULL: none in particular. */
+static struct instance *find_late(const struct operation *operation)
+{
+    const struct release *wanted = operation->system->wanted;
+
+    LIST_FOR_EACH (node, &operation->system->instances) {
+        struct instance *instance = CONTAINER_OF(node, struct instance, link);
+        const char *service = instance->made_of->service->name;
+        size_t index = release_find(wanted, service);
+        if (operation->reconciling && instance->one_off == NULL && index != SIZE_MAX &&
+            operation_has(operation, service) && instance->state != INSTANCE_READY &&
+            instance->state != INSTANCE_EXITED && instance->state != INSTANCE_GONE &&
+            strcmp(wanted->services[index].hash, instance->made_of->hash) == 0)
+            return instance;
+    }
+    return NULL;
+}
+
+/* ": web is warming: answered 500: cache is cold" */
+static void add_late(const struct instance *instance, struct buf *ret)
+{
+    const char *detail =
+        instance->start_error[0] != '\0' ? instance->start_error : instance->check_detail;
+
+    buf_addf(ret, ": %s is %s%s%s", instance->made_of->service->name,
+             instance_state_name(instance->state), detail[0] == '\0' ? "" : ": ", detail);
+}
+
 static void on_timeout(struct timer *timer, uint64_t now_ns)
 {
     struct operation *operation = CONTAINER_OF(timer, struct operation, timeout);
+    const struct instance *late = find_late(operation);
+    AUTO(buf_done) struct buf why = {0};
     struct err err;
 
-    err_set(&err, ERR_TIMEOUT, "'%s' was not up after %llu s", operation->system->name,
-            (unsigned long long)((now_ns - operation->started_ns) / NS_PER_SECOND));
-    operation_fail(operation, &err, NULL);
+    if (late != NULL)
+        add_late(late, &why);
+    err_set(&err, ERR_TIMEOUT, "'%s' was not up after %llu s%s", operation->system->name,
+            (unsigned long long)((now_ns - operation->started_ns) / NS_PER_SECOND), buf_text(&why));
+    operation_fail(operation, &err, late);
     if (!operation->reconciling)
         builds_cancel(operation);
     system_touch(operation->system);
@@ -90,6 +122,15 @@ bool operation_has(const struct operation *operation, const char *service)
         if (strcmp(operation->scope.items[i], service) == 0)
             return true;
     return false;
+}
+
+struct operation *operation_of(const struct system *system, const char *service)
+{
+    struct operation *operation = system->operation;
+
+    if (operation == NULL || !operation->reconciling || !operation_has(operation, service))
+        return NULL;
+    return operation->follows || !rollout_is_active(system) ? operation : NULL;
 }
 
 bool operation_releases(const struct operation *operation)

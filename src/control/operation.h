@@ -145,6 +145,8 @@ void operation_warn(struct system *system, const char *text);
 void operation_end(struct operation *operation, const struct err *err);
 /* Is it about <service>? */
 bool operation_has(const struct operation *operation, const char *service);
+/* The one that waits for <service> to be as it is wanted; NULL: none does. */
+struct operation *operation_of(const struct system *system, const char *service);
 /* Does it end with another release being wanted? */
 bool operation_releases(const struct operation *operation);
 /* Is it over only when requests are answered by what it made? */
@@ -170,6 +172,10 @@ void deploy_tell_plan(struct operation *operation);
 /* May <kind> begin while the system's rollout stands where it does? */
 MUST_CHECK bool deploy_check(const struct system *system, enum operation_kind kind,
                              struct err *err);
+/* A release that needed no rollout is given up for the one before it. */
+void deploy_note_return(struct operation *operation);
+/* Has <operation> asked for the very release whose rollout is under way? */
+bool deploy_joins(const struct operation *operation);
 /* It follows a rollout: ends it when there is nothing more to wait for. */
 void deploy_conclude(struct operation *operation, bool settled);
 MUST_CHECK bool deploy_take_request(struct operation *operation,

@@ -73,12 +73,39 @@ static void add_wanted(struct reconcile_view *view, const struct system *system)
         row->hash = made->hash;
         row->wanted_count = made->service->replicas;
         row->hold = system_hold(system, row->name);
-        row->aside = system->operation != NULL && !operation_has(system->operation, row->name);
         row->exclusive = made->image->exclusive;
         row->migration = migration_state(system, i);
         rollout_direct_service(system, row);
         add_dependencies(view, row, made->service); /* dependencies come first in the model */
     }
+}
+
+/* The verdict is about what <operation> asked for; NULL: about all that a rollout has touched. What
+ * it has not touched says nothing about it. */
+static void set_aside(struct reconcile_view *view, const struct system *system,
+                      const struct operation *operation)
+{
+    for (size_t i = 0; i < view->service_count; i++) {
+        struct plan_service *row = &view->services[i];
+        if (release_find(system->wanted, row->name) == SIZE_MAX)
+            continue;
+        row->aside = operation == NULL ? rollout_leaves(system, row->name)
+                                       : !operation_has(operation, row->name);
+    }
+}
+
+/* Who says what the verdict is about. To promote and to abort are about the rollout alone, and so
+ * is the way back. */
+static const struct operation *find_asker(const struct system *system)
+{
+    const struct operation *operation = system->operation;
+
+    if (operation == NULL || operation->kind == OPERATION_PROMOTE ||
+        operation->kind == OPERATION_ABORT)
+        return NULL;
+    bool goes_back = operation->follows && rollout_is_active(system) &&
+                     system->rollout->at.state == ROLLOUT_ABORTING;
+    return goes_back ? NULL : operation;
 }
 
 static void add_instance(struct reconcile_view *view, struct instance *instance)
@@ -125,6 +152,7 @@ void reconcile_view_init(struct reconcile_view *view, const struct system *syste
         add_dependencies(view, row, view->real[i]->made_of->service);
         rollout_direct_service(system, row);
     }
+    set_aside(view, system, find_asker(system));
 }
 
 /* ---- steps ---- */
@@ -137,9 +165,10 @@ static void create(struct system *system, const char *service, uint32_t number)
     assert(index != SIZE_MAX);
     struct instance *instance = instance_new(system, system->wanted, index, number, false, &err);
     if (instance == NULL) {
+        struct operation *operation = operation_of(system, service);
         log_error("daemon", "%s/%s: %s", system->name, service, err.text);
-        if (system->operation != NULL) {
-            operation_fail(system->operation, &err, NULL);
+        if (operation != NULL) {
+            operation_fail(operation, &err, NULL);
             system_touch(system);
         } else if (rollout_is_active(system)) {
             rollout_schedule(system->rollout); /* nobody else asks again */
@@ -372,8 +401,10 @@ static void conclude(struct system *system, const struct reconcile_view *view,
         reconcile_describe_failure(view, plan, &instance, &err);
         operation_fail(operation, &err, instance);
     }
-    bool releases = operation_releases(operation);
+    /* A rollout beside it decides for itself which release it is. */
+    bool releases = operation_releases(operation) && !rollout_is_active(system);
     if (operation->failure != NULL && releases && system->wanted != system->current) {
+        deploy_note_return(operation);
         turn_back(system, operation->failure);
         return;
     }
@@ -388,6 +419,28 @@ static void conclude(struct system *system, const struct reconcile_view *view,
         operation_end(operation, operation->failure);
 }
 
+static void make_plan(const struct reconcile_view *view, bool is_working, struct plan *ret)
+{
+    plan_make(view->services, view->service_count, view->instances, view->instance_count, ret);
+    if (is_working && ret->verdict == PLAN_CONVERGED)
+        ret->verdict = PLAN_WORKING;
+}
+
+/* An operation that has nothing to do with the rollout must not say how that stands: it is judged
+ * by a plan of its own, whose steps are the same. */
+static void drive_rollout(struct system *system, struct reconcile_view *view, bool is_working,
+                          const struct plan *plan)
+{
+    if (!rollout_is_active(system) || system->operation == NULL || system->operation->follows) {
+        rollout_drive(system, view, plan);
+        return;
+    }
+    AUTO(free) struct plan *own = mem_new(sizeof *own);
+    set_aside(view, system, NULL);
+    make_plan(view, is_working, own);
+    rollout_drive(system, view, own);
+}
+
 static void on_reconcile(struct deferred *deferred)
 {
     struct system *system = CONTAINER_OF(deferred, struct system, reconciling);
@@ -396,16 +449,15 @@ static void on_reconcile(struct deferred *deferred)
 
     bool jobs_left = clear_jobs(system);
     bool leaving = run_clear(system);
+    bool is_working = jobs_left || (leaving && system->wanted == NULL);
     reconcile_view_init(&view, system);
-    plan_make(view.services, view.service_count, view.instances, view.instance_count, plan);
-    if ((jobs_left || (leaving && system->wanted == NULL)) && plan->verdict == PLAN_CONVERGED)
-        plan->verdict = PLAN_WORKING;
+    make_plan(&view, is_working, plan);
     bool gives_up = ((system->operation != NULL && system->operation->reconciling) ||
                      rollout_is_active(system)) &&
                     plan->verdict == PLAN_FAILED;
     for (size_t i = 0; !gives_up && i < plan->step_count; i++)
         take_step(system, &view, &plan->steps[i]);
-    rollout_drive(system, &view, plan);
+    drive_rollout(system, &view, is_working, plan);
     if (system->operation != NULL)
         conclude(system, &view, plan);
     else

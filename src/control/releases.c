@@ -117,6 +117,29 @@ bool releases_skip_migrations(const struct operation *operation, struct err *err
     return true;
 }
 
+bool releases_carry_migrations(const struct operation *operation, struct err *err)
+{
+    const struct system *system = operation->system;
+    struct state *state = system->daemon->state;
+
+    for (size_t i = 0; i < operation->candidate->compose->service_count; i++) {
+        const struct release_service *made = &operation->candidate->services[i];
+        const char *name = made->service->name;
+        size_t index = release_find(system->wanted, name);
+        const struct release_service *before =
+            index == SIZE_MAX ? NULL : &system->wanted->services[index];
+        bool migrated = false;
+        if (made->service->x.migrate == NULL || before == NULL ||
+            strcmp(before->hash, made->hash) == 0 ||
+            strcmp(before->config_hash, made->config_hash) != 0)
+            continue;
+        if (!state_is_migrated(state, system->name, name, before->hash, &migrated, err) ||
+            (migrated && !state_mark_migrated(state, system->name, name, made->hash, err)))
+            return false;
+    }
+    return true;
+}
+
 /* ---- reading ---- */
 
 static bool check_trees(const struct release *release, struct err *err)
@@ -178,8 +201,8 @@ static bool read_stored(struct state *state, const char *system, uint32_t number
            json_parse(buf_str(&services), COMPOSE_RESOLVED_BYTES, ret_services, err);
 }
 
-static bool is_like_current(const struct system *system, uint32_t number, bool *ret,
-                            struct err *err)
+bool releases_is_like_current(const struct system *system, uint32_t number, bool *ret,
+                              struct err *err)
 {
     AUTO(json_unref) json_t *config = NULL, *services = NULL;
     AUTO(json_unref) json_t *current = NULL, *current_services = NULL;
@@ -193,6 +216,17 @@ static bool is_like_current(const struct system *system, uint32_t number, bool *
     return true;
 }
 
+/* While another one is on its way, "the release before" is not the one before the current one. */
+static bool check_arrived(const struct system *system, struct err *err)
+{
+    if (system->wanted == NULL || system->wanted == system->current)
+        return true;
+    return err_set(err, ERR_LOCKED,
+                   "release %u of '%s' is not current yet; 'ishizue abort' takes it back, "
+                   "'ishizue rollback NUMBER' goes to another one",
+                   system->wanted->number, system->name);
+}
+
 bool releases_find_former(struct system *system, uint32_t *ret, struct err *err)
 {
     struct numbers numbers = {.below = system->current == NULL ? 0 : system->current->number};
@@ -201,10 +235,12 @@ bool releases_find_former(struct system *system, uint32_t *ret, struct err *err)
     if (system->current == NULL)
         return err_set(err, ERR_NOT_FOUND,
                        "'%s' has not been up yet, there is nothing to go back to", system->name);
+    if (!check_arrived(system, err))
+        return false;
     bool ok = state_each_release(system->daemon->state, system->name, add_reached, &numbers, err);
     size_t i = 0;
     for (; ok && i < numbers.len && alike; i++) {
-        ok = is_like_current(system, numbers.ptr[i], &alike, err);
+        ok = releases_is_like_current(system, numbers.ptr[i], &alike, err);
         *ret = numbers.ptr[i];
     }
     VEC_DONE(&numbers);

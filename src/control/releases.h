@@ -21,11 +21,17 @@ MUST_CHECK bool releases_add(struct operation *operation, struct err *err);
 /* The rollback is not to run the migrations that were done when the release was new: what came
  * after them would not be undone by them. */
 MUST_CHECK bool releases_skip_migrations(const struct operation *operation, struct err *err);
+/* Instances that are only made anew, as by a restart, need no migration: theirs was done. */
+MUST_CHECK bool releases_carry_migrations(const struct operation *operation, struct err *err);
 
 /* Release <number> as it was; ERR_NOT_FOUND says what of it is gone. */
 MUST_CHECK struct release *releases_read(const struct system *system, uint32_t number,
                                          struct err *err);
-/* The last reached release before the current one that differs from it. */
+/* Does release <number> run what the current one runs? Restarts make such ones. */
+MUST_CHECK bool releases_is_like_current(const struct system *system, uint32_t number, bool *ret,
+                                         struct err *err);
+/* The last reached release before the current one that differs from it; ERR_LOCKED while another
+ * one is on its way. */
 MUST_CHECK bool releases_find_former(struct system *system, uint32_t *ret, struct err *err);
 
 /* ["web", ...]: services that a release after <to>, up to <from>, migrated in a way that its file

@@ -3,6 +3,11 @@
 
 #include "control/retention.h"
 
+bool retention_is_former(const struct retention_row *row, uint32_t current)
+{
+    return !row->one_off && !row->alike && row->reached && (current == 0 || row->number < current);
+}
+
 /* What stays in any case. Returns its bytes. */
 static uint64_t keep_needed(struct retention_row *rows, size_t row_count, uint32_t current)
 {
@@ -11,8 +16,7 @@ static uint64_t keep_needed(struct retention_row *rows, size_t row_count, uint32
 
     for (size_t i = 0; i < row_count; i++) {
         struct retention_row *row = &rows[i];
-        bool is_former =
-            !row->one_off && row->reached && !has_former && (current == 0 || row->number < current);
+        bool is_former = !has_former && retention_is_former(row, current);
         has_former |= is_former;
         row->kept = row->used || is_former;
         total += row->kept ? row->bytes : 0;

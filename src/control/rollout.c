@@ -30,12 +30,9 @@ static bool replaces_something(const struct rollout *rollout)
 
 static bool migrates(const struct rollout *rollout)
 {
-    for (size_t i = 0; i < rollout->service_count; i++) {
-        const struct rollout_service *service = &rollout->services[i];
-        if (service->change == ROLLOUT_REPLACED && (service->new->service->x.migrate != NULL ||
-                                                    service->new->service->pre_start_count > 0))
+    for (size_t i = 0; i < rollout->service_count; i++)
+        if (rollout->services[i].change != ROLLOUT_SAME && rollout_migrates(&rollout->services[i]))
             return true;
-    }
     return false;
 }
 
@@ -135,6 +132,12 @@ bool rollout_is_active(const struct system *system)
     return system->rollout != NULL && rollout_state_is_active(system->rollout->at.state);
 }
 
+struct operation *rollout_follower(const struct rollout *rollout)
+{
+    struct operation *operation = rollout->system->operation;
+    return operation != NULL && operation->follows ? operation : NULL;
+}
+
 bool rollout_is_last(const struct rollout *rollout)
 {
     return rollout->at.step + 1 >= rollout->at.steps;
@@ -223,9 +226,11 @@ static void act_ask(struct rollout *rollout)
 
 static void report(const struct rollout *rollout, const struct err *err)
 {
+    struct operation *operation = rollout_follower(rollout);
+
     log_error("daemon", "%s: rollout: %s", rollout->system->name, err->text);
-    if (rollout->system->operation != NULL)
-        operation_fail(rollout->system->operation, err, NULL);
+    if (operation != NULL)
+        operation_fail(operation, err, NULL);
 }
 
 static void act_complete(struct rollout *rollout)
@@ -282,7 +287,7 @@ static void act_finish(struct rollout *rollout)
     if (is_back && system->wanted == rollout->from &&
         !system_set_current(system, rollout->from, &err))
         report(rollout, &err);
-    if (is_back && system->operation == NULL)
+    if (is_back && rollout_follower(rollout) == NULL)
         note_in_history(rollout);
     release_unref(rollout->from);
     release_unref(rollout->to);

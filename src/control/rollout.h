@@ -33,6 +33,7 @@ struct rollout_service {
     const struct release_service *old; /* NULL: ADDED */
     const struct release_service *new; /* NULL: REMOVED */
     struct rollout_track track;        /* REPLACED */
+    bool precedes;                     /* something that is migrated depends on it */
     const char *forced;                /* why it is recreated whatever was asked for; NULL: not */
     uint32_t tolerated;                /* so many new instances may fail */
     bool pauses;                       /* a failure waits for a person */
@@ -99,6 +100,9 @@ void rollout_schedule(struct rollout *rollout);
 bool rollout_is_active(const struct system *system);
 /* May nothing else be rolled out, because it has begun to move traffic, or is on its way back? */
 MUST_CHECK bool rollout_check_free(const struct system *system, struct err *err);
+/* The operation that waits for it; NULL: there is none, or the one under way is about something
+ * else. */
+struct operation *rollout_follower(const struct rollout *rollout);
 /* Is the next step the last one? */
 bool rollout_is_last(const struct rollout *rollout);
 
@@ -108,6 +112,10 @@ void rollout_drive(struct system *system, const struct reconcile_view *view,
                    const struct plan *plan);
 /* Tells the plan what is to be done with the service of <row>. */
 void rollout_direct_service(const struct system *system, struct plan_service *row);
+/* Is one under way in which the old instances of <service> end before the new ones start? */
+bool rollout_recreates(const struct system *system, const char *service);
+/* Is one under way that leaves <service> as it was? */
+bool rollout_leaves(const struct system *system, const char *service);
 /* The longest time that a stage of this step is watched; *ret_manual: a person decides then. */
 uint64_t rollout_bake_ms(const struct rollout *rollout, bool *ret_manual);
 
@@ -116,6 +124,8 @@ uint64_t rollout_bake_ms(const struct rollout *rollout, bool *ret_manual);
 /* Fills in services, times and test host from both releases. */
 void rollout_make_tracks(struct rollout *rollout);
 struct rollout_service *rollout_find_service(const struct rollout *rollout, const char *name);
+/* Does something run to its end before new instances of <service> start? */
+bool rollout_migrates(const struct rollout_service *service);
 /* The strategy of the service that is treated with most care. */
 enum rollout_strategy rollout_strategy_of(const struct rollout *rollout);
 

@@ -53,6 +53,14 @@ static void direct_stuck(struct plan_service *row)
                                              .tolerated = UINT32_MAX};
 }
 
+/* Its new instances have no part in what is migrated: they start when that is over. */
+static void direct_later(struct plan_service *row)
+{
+    row->traffic = PLAN_TRAFFIC_OLD;
+    row->directive = (struct plan_directive){
+        .directed = true, .old_keep = UINT32_MAX, .lets_go = true, .keeps_ended = true};
+}
+
 static void direct_replaced(const struct rollout *rollout, const struct rollout_service *service,
                             struct plan_service *row)
 {
@@ -61,6 +69,10 @@ static void direct_replaced(const struct rollout *rollout, const struct rollout_
     row->old_hash = service->old->hash;
     if (is_stuck(rollout)) {
         direct_stuck(row);
+        return;
+    }
+    if (rollout->at.state == ROLLOUT_MIGRATING && !service->precedes) {
+        direct_later(row);
         return;
     }
     rollout_direct(&service->track, &rollout->at, row);
@@ -89,9 +101,26 @@ void rollout_direct_service(const struct system *system, struct plan_service *ro
     if (rollout->at.state == ROLLOUT_ABORTING && service->change == ROLLOUT_REMOVED)
         return;
     rollout_direct_other(&rollout->at, service->change == ROLLOUT_REMOVED, row);
-    /* What it did not touch says nothing about it. */
-    row->aside |=
-        service->change == ROLLOUT_SAME && is_switched(rollout) && system->operation == NULL;
+}
+
+static const struct rollout_service *find_active(const struct system *system, const char *service)
+{
+    return rollout_is_active(system) ? rollout_find_service(system->rollout, service) : NULL;
+}
+
+bool rollout_recreates(const struct system *system, const char *service)
+{
+    const struct rollout_service *found = find_active(system, service);
+
+    return found != NULL && found->change == ROLLOUT_REPLACED &&
+           found->track.strategy == ROLLOUT_RECREATE;
+}
+
+bool rollout_leaves(const struct system *system, const char *service)
+{
+    const struct rollout_service *found = find_active(system, service);
+
+    return found != NULL && found->change == ROLLOUT_SAME;
 }
 
 uint64_t rollout_bake_ms(const struct rollout *rollout, bool *ret_manual)
@@ -163,7 +192,7 @@ static struct instance *find_crashing(const struct rollout *rollout, uint32_t *r
 {
     for (size_t i = 0; i < rollout->service_count; i++) {
         const struct rollout_service *service = &rollout->services[i];
-        if (service->change != ROLLOUT_REPLACED)
+        if (service->change != ROLLOUT_REPLACED && service->change != ROLLOUT_ADDED)
             continue;
         struct endings endings = endings_of(rollout, service->name);
         *ret_times = endings.times;
@@ -183,7 +212,7 @@ static bool pauses(const struct rollout *rollout, const char *name)
 static void fail(struct rollout *rollout, const struct err *err, const struct instance *instance,
                  const char *service)
 {
-    struct operation *operation = rollout->system->operation;
+    struct operation *operation = rollout_follower(rollout);
 
     if (operation != NULL)
         operation_fail(operation, err, instance);
@@ -197,7 +226,7 @@ static void fail(struct rollout *rollout, const struct err *err, const struct in
 static bool look_for_failure(struct rollout *rollout, const struct reconcile_view *view,
                              const struct plan *plan)
 {
-    const struct operation *operation = rollout->system->operation;
+    const struct operation *operation = rollout_follower(rollout);
     struct instance *instance;
     uint32_t times = 0;
     struct err err;
@@ -227,7 +256,7 @@ static bool look_for_failure(struct rollout *rollout, const struct reconcile_vie
 static bool is_migrating(const struct reconcile_view *view)
 {
     for (size_t i = 0; i < view->service_count; i++)
-        if (view->services[i].wanted_count > 0 &&
+        if (view->services[i].wanted_count > 0 && view->services[i].hold == PLAN_HOLD_NONE &&
             (view->services[i].migration == PLAN_MIGRATION_NEEDED ||
              view->services[i].migration == PLAN_MIGRATION_RUNS))
             return true;
@@ -250,11 +279,12 @@ static void tell_figures(struct rollout *rollout)
 
 static void gate_failed(struct rollout *rollout, const char *why)
 {
+    struct operation *operation = rollout_follower(rollout);
     struct err err;
 
     err_set(&err, ERR_UNHEALTHY, "the gate refused release %u: %s", rollout->to_number, why);
-    if (rollout->system->operation != NULL)
-        operation_fail(rollout->system->operation, &err, NULL);
+    if (operation != NULL)
+        operation_fail(operation, &err, NULL);
     (void)rollout_event(rollout, ROLLOUT_ON_SICK, why);
 }
 

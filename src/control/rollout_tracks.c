@@ -51,12 +51,52 @@ static enum rollout_strategy strategy_of(const struct rollout *rollout,
     return update->given ? ROLLOUT_ROLLING : ROLLOUT_AUTO;
 }
 
-/* Two of a recipe that shares one folder, or of what was told so, cannot run at once. */
-static const char *find_force(const struct rollout_service *service)
+static const struct release_service *find(const struct release *release, const char *name)
 {
-    return service->new->image->exclusive
-               ? "two of it cannot share its data: the old one ends before the new one starts"
-               : NULL;
+    size_t index = release_find(release, name);
+    return index == SIZE_MAX ? NULL : &release->services[index];
+}
+
+/* Do the new instances come into the very network that the old ones are in? Both would listen on
+ * the same ports there. */
+static bool shares_network(const struct rollout *rollout, const struct rollout_service *service)
+{
+    static const char joins[] = "service:";
+    const char *mode = service->new->service->network_mode;
+    const char *former = service->old->service->network_mode;
+
+    if (mode == NULL || former == NULL || strcmp(mode, former) != 0)
+        return false;
+    if (!str_starts(str_of(mode), str_of(joins)))
+        return strcmp(mode, "host") == 0;
+    const struct release_service *then = find(rollout->from, mode + strlen(joins));
+    const struct release_service *now = find(rollout->to, mode + strlen(joins));
+    return then != NULL && now != NULL && strcmp(then->hash, now->hash) == 0;
+}
+
+/* Two of a recipe that shares one folder, and two in one network, cannot run at once. */
+static const char *find_force(const struct rollout *rollout, const struct rollout_service *service)
+{
+    if (service->new->image->exclusive)
+        return "two of it cannot share its data: the old one ends before the new one starts";
+    if (shares_network(rollout, service))
+        return "two of it cannot share one network: the old one ends before the new one starts";
+    return NULL;
+}
+
+/* Does another service of the new release wait for it to end? */
+static bool is_waited_out(const struct rollout *rollout, const char *name)
+{
+    const struct compose *compose = rollout->to->compose;
+
+    for (size_t i = 0; i < compose->service_count; i++) {
+        const struct compose_service *user = &compose->services[i];
+        for (size_t d = 0; d < user->depends_on_count; d++)
+            if (user->depends_on[d].condition == CONDITION_COMPLETED &&
+                strcmp(user->depends_on[d].service, name) == 0)
+                return true;
+    }
+    return false;
 }
 
 static void take_written(const struct compose_x_deploy *deploy, struct rollout_terms *terms)
@@ -88,9 +128,12 @@ static struct rollout_terms terms_of(const struct rollout *rollout, struct rollo
         .new_count = file->replicas,
     };
 
-    service->forced = find_force(service);
+    service->forced = find_force(rollout, service);
     if (service->forced != NULL)
         terms.strategy = ROLLOUT_RECREATE;
+    else if (is_waited_out(rollout,
+                           service->name)) /* it serves nobody: it runs once, before them */
+        terms.strategy = ROLLOUT_AUTO;
     if (update->given) {
         take_parallelism(update, &terms);
         terms.bake_ms = update->delay_ms;
@@ -126,6 +169,7 @@ static void make_track(struct rollout *rollout, struct rollout_service *service)
         ARENA_ARRAY(&rollout->arena, struct rollout_stage, ROLLOUT_MAX_STAGES);
 
     rollout_track_make(&terms, stages, &service->track);
+    service->track.comes_first = is_waited_out(rollout, service->name);
     take_gate(deploy, service);
     rollout->at.steps = MAX(rollout->at.steps, service->track.stage_count);
 }
@@ -135,12 +179,6 @@ static void make_track(struct rollout *rollout, struct rollout_service *service)
 static bool runs(const struct release_service *made)
 {
     return made != NULL && !made->service->x.provided_by_edge && made->service->replicas > 0;
-}
-
-static const struct release_service *find(const struct release *release, const char *name)
-{
-    size_t index = release_find(release, name);
-    return index == SIZE_MAX ? NULL : &release->services[index];
 }
 
 static void add_service(struct rollout *rollout, const char *name)
@@ -169,6 +207,24 @@ struct rollout_service *rollout_find_service(const struct rollout *rollout, cons
         if (strcmp(rollout->services[i].name, name) == 0)
             return &rollout->services[i];
     return NULL;
+}
+
+bool rollout_migrates(const struct rollout_service *service)
+{
+    return service->new != NULL &&
+           (service->new->service->x.migrate != NULL || service->new->service->pre_start_count > 0);
+}
+
+/* What a migration needs is there before it: `depends_on`, and what that depends on. */
+static void precede(struct rollout *rollout, const struct compose_service *user)
+{
+    for (size_t i = 0; i < user->depends_on_count; i++) {
+        struct rollout_service *needed = rollout_find_service(rollout, user->depends_on[i].service);
+        if (needed == NULL || needed->new == NULL || needed->precedes)
+            continue;
+        needed->precedes = true;
+        precede(rollout, needed->new->service);
+    }
 }
 
 enum rollout_strategy rollout_strategy_of(const struct rollout *rollout)
@@ -234,4 +290,7 @@ void rollout_make_tracks(struct rollout *rollout)
             take_times(rollout, &rollout->services[i]);
             take_test_host(rollout, &rollout->services[i]);
         }
+    for (size_t i = 0; i < rollout->service_count; i++)
+        if (rollout->services[i].change != ROLLOUT_SAME && rollout_migrates(&rollout->services[i]))
+            precede(rollout, rollout->services[i].new->service);
 }

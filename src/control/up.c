@@ -105,6 +105,22 @@ static void seal(struct operation *operation)
     deploy_take_warm(operation);
 }
 
+/* What a command needs is brought up whoever holds the system, but not changed. */
+static bool check_beside(const struct operation *operation, struct err *err)
+{
+    const struct system *system = operation->system;
+
+    return operation->kind != OPERATION_RUN ||
+           (lock_check(system->daemon, system->name, err) && rollout_check_free(system, err));
+}
+
+/* Those that were done for the same version are not done once more. */
+static bool keep_migrations(const struct operation *operation, struct err *err)
+{
+    return operation->kind == OPERATION_ROLLBACK ? releases_skip_migrations(operation, err)
+                                                 : releases_carry_migrations(operation, err);
+}
+
 static bool become_wanted(struct operation *operation, struct err *err)
 {
     struct system *system = operation->system;
@@ -112,17 +128,15 @@ static bool become_wanted(struct operation *operation, struct err *err)
 
     seal(operation);
     bool is_new = system->wanted == NULL || !release_is_same(candidate, system->wanted);
-    if (is_new && operation->kind == OPERATION_ROLLBACK &&
-        !releases_skip_migrations(operation, err))
-        return false;
-    if (is_new && !releases_add(operation, err))
+    if (is_new && (!check_beside(operation, err) || !keep_migrations(operation, err) ||
+                   !releases_add(operation, err)))
         return false;
     struct system_change change = make_change(operation);
     if (is_new)
         change.rollout = deploy_make_rollout(operation);
     bool became = system_become(system, is_new ? candidate : system->wanted, &change, err);
     if (became)
-        operation->follows = change.rollout != NULL;
+        operation->follows = change.rollout != NULL || (!is_new && deploy_joins(operation));
     else
         rollout_free(change.rollout);
     return became;

@@ -86,8 +86,8 @@ struct tally {
     uint32_t ready;
     uint32_t completed;
     uint32_t old_live;
-    uint32_t old_idle; /* ended or never started */
-    uint32_t old_ready;
+    uint32_t old_there; /* old ones that are ready, or ended with success */
+    bool old_coming;    /* one of them may still become ready */
     uint32_t tolerated; /* new ones that failed and may */
     size_t failed;      /* a new instance that failed and may not, or SIZE_MAX */
 };
@@ -100,6 +100,35 @@ static uint32_t allowed(const struct plan_service *service)
                                : service->wanted_count;
 }
 
+/* Is it on its way to be ready, and not in a loop of crashes? */
+static bool is_coming(const struct plan_instance *instance)
+{
+    switch (instance->state) {
+    case INSTANCE_PENDING:
+    case INSTANCE_STARTING:
+    case INSTANCE_WARMING:
+    case INSTANCE_RESTARTING:
+    case INSTANCE_BACKOFF:
+        return instance->failures < PLAN_FAILURES;
+    case INSTANCE_READY:
+    case INSTANCE_UNHEALTHY:
+    case INSTANCE_DRAINING:
+    case INSTANCE_STOPPING:
+    case INSTANCE_EXITED:
+    case INSTANCE_GONE:
+    case INSTANCE_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void count_old(const struct plan_instance *instance, struct tally *tally)
+{
+    tally->old_there += instance->state == INSTANCE_READY || is_completed(instance);
+    tally->old_coming |= is_coming(instance);
+    tally->old_live += instance_state_is_live(instance->state);
+}
+
 static struct tally count(const struct planner *planner, size_t service)
 {
     const struct plan_service *wanted = &planner->services[service];
@@ -110,11 +139,7 @@ static struct tally count(const struct planner *planner, size_t service)
         if (instance->service != service || instance->state == INSTANCE_GONE)
             continue;
         if (!plan_is_new(wanted, instance) || instance->number > wanted->wanted_count) {
-            tally.old_ready += instance->state == INSTANCE_READY;
-            if (instance_state_is_live(instance->state))
-                tally.old_live++;
-            else
-                tally.old_idle++;
+            count_old(instance, &tally);
             continue;
         }
         tally.present++;
@@ -149,8 +174,8 @@ static enum readiness look_at_dependency(const struct planner *planner,
         return DEPS_READY;                                 /* a person took it away */
     if (planner->services[dep->service].wanted_count == 0) /* nothing will ever come of it */
         return DEPS_FAILED;
-    if (tally.wanted == 0) /* its turn comes later */
-        return tally.old_ready > 0 ? DEPS_READY : DEPS_WAIT;
+    if (tally.wanted == 0) /* its turn comes later; an old one that is broken is not waited for */
+        return tally.old_there > 0 || !tally.old_coming ? DEPS_READY : DEPS_WAIT;
     switch (dep->condition) {
     case PLAN_DEP_STARTED:
         return tally.started >= tally.wanted ? DEPS_READY : unmet;

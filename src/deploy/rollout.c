@@ -142,6 +142,8 @@ void rollout_track_make(const struct rollout_terms *terms, struct rollout_stage 
 static size_t index_of(const struct rollout_track *track, size_t step, size_t steps)
 {
     assert(step < steps && track->stage_count <= steps);
+    if (track->comes_first)
+        return MIN(step, track->stage_count - 1);
     size_t later = steps - track->stage_count;
     return step < later ? SIZE_MAX : step - later;
 }
@@ -153,9 +155,12 @@ const struct rollout_stage *rollout_track_stage(const struct rollout_track *trac
     return index == SIZE_MAX ? NULL : &track->stages[index];
 }
 
-/* Has the traffic of the step not moved yet? */
-static bool is_starting(const struct rollout_position *at)
+/* Has the traffic of the step not moved yet? What came first has arrived when its stages are over.
+ */
+static bool is_starting(const struct rollout_track *track, const struct rollout_position *at)
 {
+    if (track->comes_first && at->step >= track->stage_count)
+        return false;
     return at->state == ROLLOUT_MIGRATING || at->state == ROLLOUT_STARTING ||
            (at->state == ROLLOUT_WAITING && at->paused);
 }
@@ -175,7 +180,7 @@ uint32_t rollout_share(const struct rollout_track *track, const struct rollout_p
     size_t index = index_of(track, at->step, at->steps);
     if (index == SIZE_MAX)
         return 0;
-    if (!is_starting(at))
+    if (!is_starting(track, at))
         return track->stages[index].share;
     return index == 0 ? 0 : track->stages[index - 1].share;
 }
@@ -196,7 +201,7 @@ enum plan_traffic rollout_traffic(const struct rollout_track *track,
     case ROLLOUT_RECREATE:
         return PLAN_TRAFFIC_SWITCH;
     case ROLLOUT_AB: /* a share of 0: only those whose cookie or header says so */
-        return is_starting(at) &&
+        return is_starting(track, at) &&
                        rollout_track_stage(track, at->step, at->steps) == &track->stages[0]
                    ? PLAN_TRAFFIC_OLD
                    : PLAN_TRAFFIC_BOTH;
@@ -229,7 +234,7 @@ static void direct_stage(const struct rollout_track *track, const struct rollout
         return;
     }
     directive->new_limit = stage->new_limit;
-    directive->old_keep = is_starting(at) ? stage->old_first : stage->old_keep;
+    directive->old_keep = is_starting(track, at) ? stage->old_first : stage->old_keep;
     if (directive->old_keep == track->old_count)
         directive->old_keep = UINT32_MAX; /* those of numbers that are wanted no more, too */
     directive->stops_first = track->stops_first;
@@ -239,6 +244,7 @@ static void direct_stage(const struct rollout_track *track, const struct rollout
 void rollout_direct(const struct rollout_track *track, const struct rollout_position *at,
                     struct plan_service *ret)
 {
+    ret->exclusive |= track->strategy == ROLLOUT_RECREATE; /* on the way back, too */
     if (at->state == ROLLOUT_ABORTING || at->state == ROLLOUT_ROLLED_BACK) {
         direct_back(ret);
         return;
@@ -256,7 +262,6 @@ void rollout_direct(const struct rollout_track *track, const struct rollout_posi
     if (!after)
         direct_stage(track, at, ret);
     ret->traffic = rollout_traffic(track, at);
-    ret->exclusive |= track->strategy == ROLLOUT_RECREATE;
 }
 
 void rollout_direct_other(const struct rollout_position *at, bool removed, struct plan_service *ret)

@@ -64,6 +64,7 @@ struct rollout_stage {
 struct rollout_track {
     enum rollout_strategy strategy;
     bool stops_first;
+    bool comes_first; /* its stages are of the first steps: others wait for it to have ended */
     uint32_t old_count;
     struct rollout_stage *stages; /* the last one has the share ROLLOUT_WHOLE */
     size_t stage_count;

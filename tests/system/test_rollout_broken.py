@@ -14,7 +14,7 @@ from rig.system import routed, sleeper
 from test_deploy import PORT, app, deploy, nothing_was_lost, rollout, shop, visit, wait_all, \
     wait_state
 from test_deploy import load  # noqa: F401  (a fixture)
-from test_deploy_kill import KEYS, run_until_it_dies, wait_whole
+from test_deploy_kill import KEYS, end_daemon, run_until_it_dies, start_mortal, wait_whole
 from test_deploy_kill import served  # noqa: F401  (a fixture)
 
 GENTLE = {"keepalive": 30, "fresh": 30, "websockets": 2}
@@ -96,7 +96,45 @@ def test_a_rollout_that_cannot_be_stored_does_not_begin(system):
     wait_all(2)
 
 
+def test_a_migration_that_cannot_be_noted_is_not_run_in_a_loop(system):
+    folder = system.write("shared/.keep", "").parent
+    folder.chmod(0o777)
+    migrating = {"volumes": [f"{folder}:/shared"], "x": {"migrate": "echo ran >> /shared/log"}}
+    system.file(shop(1))
+    deploy(system)
+    system.machine.expect_log("no space left")
+    system.file(shop(2, **migrating))
+    with Refusal(system.machine, "migrations"):
+        failed = deploy(system, status=3)
+        assert "ended well" in failed.err and "no space left" in failed.err
+    assert (folder / "log").read_text() == "ran\n" and visit() == "1"
+    deploy(system)
+    wait_all(2)
+
+
 # ---- the daemon
+
+@pytest.mark.slow
+def test_a_migration_that_was_stored_and_not_begun_is_run_by_the_next_daemon(system):
+    system.file(shop(1))
+    deploy(system)
+    machine = system.machine
+    end_daemon(machine)
+    mortal = start_mortal(machine, "migrating")
+    system.file(shop(2, x={"migrate": "true"}))
+    child = system.start("deploy", "-y", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert mortal.wait(30) != 0
+    child.wait(30)
+    with contextlib.closing(sqlite3.connect(machine.state / "state.db", timeout=10)) as db, db:
+        db.row_factory = sqlite3.Row
+        [web] = db.execute("SELECT * FROM instances WHERE system=?", (system.name,))
+        row = {**web, "id": f"{web['id']}-job", "state": "pending", "is_job": 1, "release": 2,
+               "address": "10.213.200.200", "started_ms": 0}
+        db.execute(f"INSERT INTO instances({','.join(row)}) VALUES({','.join('?' * len(row))})",
+                   list(row.values()))
+    machine.ensure()
+    wait_all(2, timeout=30)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("state", ["starting", "shifting", "watching", "keeping", "draining",

@@ -365,6 +365,44 @@ static void what_failed_in_a_service_beside_the_operation_is_not_its_failure(voi
     assert_int_equal(plan.steps[0].verb, PLAN_START); /* it is looked after all the same */
 }
 
+/* A canary of a service that needs one whose new instances come in a later step. */
+static void a_dependency_whose_turn_comes_later_counts_by_its_old_instances(void **state)
+{
+    static const struct {
+        enum instance_state state;
+        int exit_status;
+        uint32_t failures;
+        bool is_waited_for;
+    } rows[] = {
+        {INSTANCE_READY, 0, 0, false},
+        {INSTANCE_EXITED, 0, 0, false}, /* it has done what it was for */
+        {INSTANCE_WARMING, 0, 0, true},
+        {INSTANCE_BACKOFF, 1, PLAN_FAILURES - 1, true},
+        {INSTANCE_BACKOFF, 1, PLAN_FAILURES, false}, /* nothing will come of it */
+        {INSTANCE_UNHEALTHY, 0, 0, false},
+        {INSTANCE_EXITED, 1, 1, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct world world = {.service_count = 2};
+        world.services[0] = (struct plan_service){
+            .name = "db",
+            .hash = "b",
+            .old_hash = "a",
+            .wanted_count = 1,
+            .directive = {.directed = true, .old_keep = UINT32_MAX, .keeps_ended = true}};
+        world.services[1] = (struct plan_service){
+            .name = "web", .hash = "b", .wanted_count = 1, .deps = on_first, .dep_count = 1};
+        add(&world, 0, 1, "a", rows[i].state);
+        world.instances[0].exit_status = rows[i].exit_status;
+        world.instances[0].failures = rows[i].failures;
+        plan_make(world.services, 2, world.instances, world.count, &plan);
+        assert_int_equal(plan.verdict, PLAN_WORKING);
+        assert_int_equal(plan.step_count, rows[i].is_waited_for ? 0 : 1);
+    }
+}
+
 static void a_paused_instance_takes_no_traffic(void **state)
 {
     (void)state;
@@ -386,6 +424,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_a_dependency_that_is_held),
         cmocka_unit_test(a_created_service_has_all_its_instances_and_none_of_them_runs),
         cmocka_unit_test(what_failed_in_a_service_beside_the_operation_is_not_its_failure),
+        cmocka_unit_test(a_dependency_whose_turn_comes_later_counts_by_its_old_instances),
         cmocka_unit_test(a_paused_instance_takes_no_traffic),
         cmocka_unit_test(a_replacement_never_leaves_the_service_without_traffic),
         cmocka_unit_test(two_instances_of_an_exclusive_service_never_run_at_once),

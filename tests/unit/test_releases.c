@@ -75,6 +75,22 @@ static void many_failures_do_not_push_out_the_last_good_one(void **state)
     assert_int_equal(count_kept(rows, 30), 12);
 }
 
+static void many_restarts_do_not_push_out_the_one_that_differs(void **state)
+{
+    struct retention_row rows[ROWS_MAX];
+
+    (void)state;
+    make_rows(rows, 30);
+    rows[0].used = true; /* 30 runs, and so do 6 to 29 but for who is made anew */
+    for (uint32_t number = 6; number < 30; number++)
+        rows[30 - number].alike = true;
+    retention_choose(rows, 30, 30, 10, 0);
+    assert_true(is_kept(rows, 30, 5));
+    assert_false(is_kept(rows, 30, 6));
+    assert_false(is_kept(rows, 30, 4));
+    assert_int_equal(count_kept(rows, 30), 11);
+}
+
 static void one_offs_take_nobodys_place_and_go_when_unused(void **state)
 {
     struct retention_row rows[ROWS_MAX];
@@ -234,6 +250,7 @@ int main(void)
         cmocka_unit_test(the_newest_releases_stay_and_no_more),
         cmocka_unit_test(what_is_used_stays_however_old_it_is),
         cmocka_unit_test(many_failures_do_not_push_out_the_last_good_one),
+        cmocka_unit_test(many_restarts_do_not_push_out_the_one_that_differs),
         cmocka_unit_test(one_offs_take_nobodys_place_and_go_when_unused),
         cmocka_unit_test(without_a_current_release_the_last_good_one_stays),
         cmocka_unit_test(above_the_budget_the_oldest_go_but_never_what_runs_and_what_ran_before),

@@ -240,6 +240,27 @@ static void a_shorter_track_walks_in_the_last_steps(void **state)
     assert_int_equal(service.traffic, PLAN_TRAFFIC_OLD);
 }
 
+/* A job that others wait for: it runs in the first step, and is there in all others. */
+static void a_track_that_comes_first_walks_in_the_first_step(void **state)
+{
+    (void)state;
+    struct rollout_track track =
+        track_of((struct rollout_terms){.strategy = ROLLOUT_AUTO, .old_count = 1, .new_count = 1});
+    static const enum rollout_state states[] = {ROLLOUT_STARTING, ROLLOUT_SHIFTING,
+                                                ROLLOUT_WATCHING};
+
+    track.comes_first = true;
+    for (size_t step = 0; step < 3; step++)
+        for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+            struct rollout_position at = {states[i], step, 3, false, false};
+            struct plan_service service = {.hash = "new", .old_hash = "old", .wanted_count = 1};
+            rollout_direct(&track, &at, &service);
+            assert_int_equal(service.directive.new_limit, 1);
+            assert_int_equal(service.directive.old_keep, UINT32_MAX);
+            assert_int_equal(rollout_share(&track, &at), step == 0 && i == 0 ? 0 : ROLLOUT_WHOLE);
+        }
+}
+
 static void names_of_strategies_go_both_ways(void **state)
 {
     (void)state;
@@ -259,6 +280,7 @@ int main(void)
         cmocka_unit_test(an_aborted_service_prefers_what_is_wanted_and_waits_for_no_drain),
         cmocka_unit_test(a_pause_before_the_traffic_moved_keeps_the_old_ones),
         cmocka_unit_test(a_shorter_track_walks_in_the_last_steps),
+        cmocka_unit_test(a_track_that_comes_first_walks_in_the_first_step),
         cmocka_unit_test(names_of_strategies_go_both_ways),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
