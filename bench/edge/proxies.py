@@ -16,6 +16,9 @@ ROUTES = 100
 ROUTE = 57  # the one that is asked
 NOBODY = 65534
 KINDS = ("plain", "tls", "static", "cache")
+# as nginx has it: each client is counted, none is ever refused
+LIMITS = {"rates": [{"text": "1000000/s:1000000 per ip", "requests": 1000000, "seconds": 1,
+                     "burst": 1000000, "per": "ip"}]}
 SECURITY = ("X-Frame-Options", "X-Content-Type-Options", "X-XSS-Protection")
 
 
@@ -264,7 +267,7 @@ class Edge(Proxy):
 
     def route(self, path, listeners, **more):
         return {"system": "bench", "host": HOST, "path": path, "hsts": True,
-                "security_headers": True, "listeners": listeners, **more}
+                "security_headers": True, "listeners": listeners, "limits": LIMITS, **more}
 
     def table(self):
         kinds = {"plain": "http", "tls": "https", "static": "http", "cache": "http"}

@@ -4,6 +4,7 @@
  *
  *     clients honest PORT HOST PATH RATE SECONDS FILE
  *     clients attack PORT HOST PATH KIND COUNT SECONDS RENEWS
+ *     clients watch SECONDS FILE
  *
  * Honest ones ask RATE times a second, whatever the server does (an open loop), on connections
  * that stay. To FILE goes a pair of numbers of 64 bits for each answer: when it was due, of
@@ -14,11 +15,17 @@
  * by a byte each second, "readers" that take 64 bytes each second of an answer. They come within
  * the first second; what the server closes is opened again when RENEWS is 1. At the end a line of
  * JSON says what became of them.
+ *
+ * A watch sees when its core stands still: it is due each 200 us, at a real-time priority above all
+ * of the bench. Where it is later than 200 us nothing of this machine was in its way, save the
+ * kernel's own work: the core was taken away by the host of a virtual machine. To FILE goes a pair
+ * of numbers for each such stall, its begin and its end.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -308,13 +315,40 @@ static int run_attack(char **args)
     return 0;
 }
 
+/* ---- the watch ---- */
+
+static int run_watch(char **args)
+{
+    const uint64_t period_ns = 200000, late_ns = 200000;
+    const struct sched_param priority = {.sched_priority = 50};
+    uint64_t due_ns = now_ns(), end_ns = due_ns + (uint64_t)(strtod(args[0], NULL) * 1e9), at_ns;
+    FILE *out = fopen(args[1], "wb");
+
+    if (out == NULL)
+        fail("open");
+    if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+        fail("sched_setscheduler");
+    while (due_ns < end_ns) {
+        const struct timespec due = {.tv_sec = (time_t)(due_ns / second_ns),
+                                     .tv_nsec = (long)(due_ns % second_ns)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+        if ((at_ns = now_ns()) > due_ns + late_ns)
+            note(out, due_ns, at_ns);
+        due_ns = at_ns + period_ns;
+    }
+    return fclose(out) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 8 && strcmp(argv[1], "honest") == 0)
         return run_honest(argv + 2);
     if (argc == 9 && strcmp(argv[1], "attack") == 0)
         return run_attack(argv + 2);
+    if (argc == 4 && strcmp(argv[1], "watch") == 0)
+        return run_watch(argv + 2);
     fprintf(stderr, "usage: clients honest PORT HOST PATH RATE SECONDS FILE\n"
-                    "       clients attack PORT HOST PATH KIND COUNT SECONDS RENEWS\n");
+                    "       clients attack PORT HOST PATH KIND COUNT SECONDS RENEWS\n"
+                    "       clients watch SECONDS FILE\n");
     return 2;
 }
