@@ -10,7 +10,7 @@ import warnings
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import tap
-from tables import Recorder, connect, expect_counter, get, publish
+from tables import Recorder, connect, counter, expect_counter, get, publish
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -57,6 +57,16 @@ def what_is_no_basic_authorization_is_refused():
     for value in ("Bearer abc", "Basic", "Basic !!!", "Basic YQ==", "Basic " + "A" * 4000,
                   "Basic " + base64.b64encode(b"a:b\0c").decode()):
         assert get("/", [("Authorization", value)])[0] == 401, value
+
+
+def a_name_or_a_password_above_its_limit_is_refused():
+    name, password = "n" * 128, "p" * 511  # one less than libcrypt takes
+    publish(Recorder(), [rules(**{name: crypt.crypt(password, "$6$rounds=5000$salt")})])
+    assert get("/", login(name, password))[0] == 200
+    failures = counter("auth_failures")
+    for who, what in ((name + "n", password), (name, password + "pp"), (name, "p" * 4000)):
+        assert get("/", login(who, what))[0] == 401, (len(who), len(what))
+    expect_counter("auth_failures", failures + 3)
 
 
 def what_is_remembered_of_one_route_opens_no_other():
@@ -143,6 +153,7 @@ def a_flood_of_wrong_passwords_stalls_nobody_who_is_in():
 sys.exit(tap.run([
     each_kind_of_hash_lets_in_and_keeps_out,
     what_is_no_basic_authorization_is_refused,
+    a_name_or_a_password_above_its_limit_is_refused,
     what_is_remembered_of_one_route_opens_no_other,
     a_body_goes_on_after_the_check,
     streams_of_one_connection_wait_for_themselves_only,

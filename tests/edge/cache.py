@@ -349,6 +349,16 @@ def the_cache_never_holds_more_than_it_may_and_a_scan_leaves_what_is_hot():
     assert len(kept) >= 19, f"{len(kept)} of 20 left"
 
 
+def without_a_word_of_the_table_what_is_above_8_mib_is_not_kept():
+    publish({}, 64 << 20)
+    before = ask_edge()["cache_refused"]
+    for size, path, times in ((8 << 20, "/whole", 1), ((8 << 20) + 1, "/above", 2)):
+        for _ in range(2):
+            assert len(get(f"{path}?n={size}&cc=max-age%3D60").body) == size
+        assert seen(path) == times, path
+    assert ask_edge()["cache_refused"] == before + 2
+
+
 def what_is_too_large_is_passed_on_and_not_kept():
     publish({"max_object_bytes": 100_000})
     before = ask_edge()["cache_refused"]
@@ -526,6 +536,7 @@ sys.exit(tap.run([test for test in [
     where_no_target_is_left_what_is_stale_is_sent_at_once,
     a_failure_is_hidden_by_what_is_stale_only_where_that_is_allowed,
     the_cache_never_holds_more_than_it_may_and_a_scan_leaves_what_is_hot,
+    without_a_word_of_the_table_what_is_above_8_mib_is_not_kept,
     what_is_too_large_is_passed_on_and_not_kept,
     a_key_that_is_too_long_is_not_kept,
     what_varies_by_too_much_is_not_kept,

@@ -166,6 +166,26 @@ def an_answer_that_comes_too_late_is_a_failure():
     wait(lambda: names(6) == {"quick"})
 
 
+class Endless(App):
+    """Begins to answer a check, and says so much that it ends nowhere; then waits."""
+
+    def answer(self, sock, head):
+        if not head.startswith("GET /health"):
+            return super().answer(sock, head)
+        self.asked.append((time.monotonic(), head))
+        sock.sendall(b"HTTP/1.1 200 OK\r\nX-Much: " + b"x" * 20000)
+        threading.Event().wait(20)
+
+
+def an_answer_without_an_end_is_a_failure_long_before_its_time_is_up():
+    a, b = Endless("endless"), App("brief")
+    publish([a, b], [check_of(a, timeout_ms=10000), check_of(b)])
+    began = time.monotonic()
+    said = rig("await", '"target":"endless"').stdout
+    assert "answer is incomplete" in said and time.monotonic() - began < 5, said
+    wait(lambda: names(6) == {"brief"})
+
+
 def when_all_are_out_requests_wait_and_go_on_with_the_first_that_is_back():
     a, b = App("one"), App("two")
     publish([a, b], [check_of(a), check_of(b)])
@@ -318,6 +338,7 @@ sys.exit(tap.run([
     without_a_path_a_connection_is_enough,
     another_status_may_be_the_good_one,
     an_answer_that_comes_too_late_is_a_failure,
+    an_answer_without_an_end_is_a_failure_long_before_its_time_is_up,
     when_all_are_out_requests_wait_and_go_on_with_the_first_that_is_back,
     when_all_stay_out_requests_are_refused_by_503,
     what_is_known_stays_when_a_table_comes_and_the_daemon_is_told_again,

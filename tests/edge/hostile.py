@@ -12,6 +12,9 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from tables import counter  # noqa: E402
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HOST = b"Host: a.test\r\n"
 
@@ -84,10 +87,12 @@ def interim_answers_without_end():
             sock.sendall(hint * 50)
 
     serve(application)
+    before = counter("limits_exceeded")
     with connect() as deaf:
         deaf.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         answer = ask(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", b"</html>")
         assert statuses(answer)[-1] == 502 and len(answer) < 200_000, answer[-200:]
+        assert counter("limits_exceeded") > before
         assert statuses(ask(b"GET /good HTTP/1.1\r\n" + HOST + b"\r\n")) == [200]
 
 
