@@ -87,7 +87,10 @@ def a_reader_of_twenty_bytes_a_second_is_cut_off():
         sock.sendall(b"GET /large.bin HTTP/1.1\r\nHost: a.localhost\r\n\r\n")
         end = time.monotonic() + 145
         while time.monotonic() < end:
-            sock.recv(10)  # what has come can be read after the reset too
+            try:
+                sock.recv(10)  # what has come can often be read after the reset too
+            except ConnectionResetError:
+                break
             time.sleep(0.5)
     expect_counter("slow_readers", 1)
 
