@@ -170,7 +170,8 @@ if [ "$1" = mariadbd ] && ! wants_help_or_version "$@"; then
     shift
     if [ -e "$data/.setting-up" ]; then # half a database: it is there until the last script has run
         say "the set-up of '$data' was interrupted; it begins again"
-        find "$data" -mindepth 1 -delete
+        find "$data" -mindepth 1 ! -path "$data/.setting-up" -delete
+        rm -- "$data/.setting-up" # the last: this may be interrupted as well
     fi
     if [ ! -d "$data/mysql" ]; then
         if [ -n "$(ls -A -- "$data")" ]; then

@@ -158,6 +158,10 @@ if [ "$1" = postgres ] && ! wants_help_or_version "$@"; then
         if [ -n "$(ls -A -- "$PGDATA")" ]; then
             fail "'$PGDATA' is not empty and holds no database; empty it or set PGDATA"
         fi
+        # Before <new> says that what is in it may be deleted.
+        if [ -n "$(ls -A -- "${POSTGRES_INITDB_WALDIR:-$PGDATA}" 2>/dev/null)" ]; then
+            fail "'$POSTGRES_INITDB_WALDIR' is not empty; empty it or set POSTGRES_INITDB_WALDIR"
+        fi
         make_cluster
         PGPASSWORD=$password
         POSTGRES_USER=$user POSTGRES_DB=$database PGUSER=$user PGDATABASE=$database

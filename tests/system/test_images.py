@@ -98,6 +98,22 @@ def test_a_database_whose_set_up_was_interrupted_is_set_up_again(system):
 
 
 @pytest.mark.slow
+def test_a_folder_for_the_write_ahead_log_that_holds_something_is_left_alone(system):
+    other = system.machine.state / "volumes" / f"{system.name}_wal" / "somebody-elses"
+    other.parent.mkdir(parents=True)
+    other.write_text("kept")
+    system.file({"services": {"db": {
+        "image": "postgres:15", "restart": "on-failure:3",  # each start comes upon what the last left
+        "environment": {"POSTGRES_PASSWORD": "secret", "POSTGRES_INITDB_WALDIR": "/wal"},
+        "volumes": ["data:/var/lib/postgresql/data", "wal:/wal"]}},
+        "volumes": {"data": {}, "wal": {}}})
+    result = system.run("up")
+    assert result.status != 0
+    assert "'/wal' is not empty; empty it or set POSTGRES_INITDB_WALDIR" in result.out + result.err
+    assert other.read_text() == "kept"
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/usr/sbin/mariadbd").exists(),
                     reason="the package mariadb-server is not installed")
 def test_mariadb_is_what_its_image_is(system):
