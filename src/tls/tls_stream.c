@@ -90,12 +90,13 @@ static struct tls_io *io_of(struct tls_stream *stream)
 }
 
 /* What the server writes in TLS 1.3 behind its part of the handshake are tickets, which nobody
- * waits for: they go with the answer to the first request, or with the next packet that comes. */
+ * waits for: they go with the answer to the first request, or with the next packet that comes. Not
+ * so the rest of what did not go out the last time. */
 static bool writes_tickets(struct tls_stream *stream)
 {
     char none[1];
 
-    return SSL_get_finished(ssl_of(stream), none, 0) > 0;
+    return !SSL_want_write(ssl_of(stream)) && SSL_get_finished(ssl_of(stream), none, 0) > 0;
 }
 
 enum tls_result tls_stream_handshake(struct tls_stream *stream)
