@@ -369,8 +369,6 @@ static bool is_split(const struct exchange *exchange)
     return balance != NULL && balance->split != NULL;
 }
 
-enum { LOOKS_MAX = 4 };
-
 bool cache_decide(struct exchange *exchange, uint8_t waits)
 {
     struct worker *worker = exchange->worker;
@@ -391,13 +389,11 @@ bool cache_decide(struct exchange *exchange, uint8_t waits)
         go(exchange, &request, &key, NULL, NULL, "bypass");
         return true;
     }
-    for (int looks = 0; looks < LOOKS_MAX; looks++) {
-        enum cache_joined joined = look(exchange, &request, &key, waits);
-        if (joined != CACHE_AGAIN)
-            return joined != CACHE_WAITS;
-    }
-    go(exchange, &request, &key, NULL, NULL, "miss"); /* it changes all the time */
-    return true;
+    enum cache_joined joined;
+    do /* each time another worker has come further */
+        joined = look(exchange, &request, &key, waits);
+    while (joined == CACHE_AGAIN);
+    return joined != CACHE_WAITS;
 }
 
 /* What changes something at the target makes what is stored of it wrong (RFC 9111, 4.4). */

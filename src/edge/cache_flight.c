@@ -52,6 +52,7 @@ static enum cache_joined join_locked(struct cache *cache, const struct cache_wan
     }
     if (flight->is_slow || !may_wait)
         return CACHE_GOES;
+    static_assert(EDGE_MAX_WORKERS <= 64, "a bit for each worker");
     flight->waiting |= UINT64_C(1) << worker;
     return CACHE_WAITS;
 }
@@ -90,7 +91,7 @@ void cache_land(struct cache *cache, struct cache_flight *flight, bool passes, u
     else if (pass->hash == flight->hash)
         *pass = (struct cache_pass){0};
     (void)pthread_mutex_unlock(&shard->lock);
-    for (unsigned i = 0; i < CACHE_MAX_WORKERS; i++)
+    for (unsigned i = 0; i < EDGE_MAX_WORKERS; i++)
         if ((flight->waiting & (UINT64_C(1) << i)) != 0)
             mailbox_send(cache->inboxes[i],
                          &(struct letter){.kind = LETTER_CACHE, .number = flight->hash});

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "edge/cache_store.h"
+#include "edge/edge.h"
 
 enum {
     CACHE_USES_MAX = 3,
@@ -55,7 +56,7 @@ struct cache {
     uint64_t epoch;        /* of purges */
     uint64_t *epochs;      /* of invalidated keys: CACHE_EPOCHS; as <shards> */
     uint32_t bucket_count; /* of each shard; a power of two; constant once it is not 0 */
-    struct mailbox *inboxes[CACHE_MAX_WORKERS];
+    struct mailbox *inboxes[EDGE_MAX_WORKERS];
     /* the queues */
     pthread_mutex_t queue_lock;
     struct list small; /* the oldest first */

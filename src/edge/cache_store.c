@@ -16,7 +16,7 @@ struct cache *cache_new(void)
 
 void cache_attach(struct cache *cache, unsigned index, struct mailbox *inbox)
 {
-    assert(index < CACHE_MAX_WORKERS);
+    assert(index < EDGE_MAX_WORKERS);
     cache->inboxes[index] = inbox;
 }
 

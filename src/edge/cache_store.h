@@ -32,7 +32,6 @@ enum {
     CACHE_MAX_VARY_NAMES = 8,       /* an answer that names more is not stored */
     CACHE_MAX_VARIANT_BYTES = 4096, /* values of those headers */
     CACHE_MAX_HEADERS = HTTP1_MAX_HEADERS,
-    CACHE_MAX_WORKERS = 64,
     CACHE_PASS_MS = 10000, /* an answer that could not be stored: nobody waits for its like */
 };
 

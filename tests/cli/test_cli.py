@@ -421,6 +421,15 @@ def mistakes_on_the_command_line_exit_2():
             assert err.startswith("error: ") and err.count("\n") == 1, err
 
 
+def the_edge_is_not_started_with_more_workers_than_it_can_have():
+    with Place(PROGRAM) as place:
+        for workers, refused in ((65, True), (64, False)):
+            status, out, err = place.run("edge", "--channel-fd", "999", "--workers", str(workers),
+                                         "--uid", "0", "--gid", "0")
+            same((status, out), (1, ""))
+            same(f"{workers} workers, expected 1 to 64" in err, refused)
+
+
 def main():
     wanted = sys.argv[3:]
     tests = [test for name, test in globals().items()

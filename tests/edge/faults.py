@@ -77,7 +77,7 @@ def faults_of(plan, call, places, error):
 
 def main():
     if "FAULTS_BEGUN" not in os.environ:
-        shim.run_again(RIG, "libfaults.so", 4096)
+        shim.run_again(RIG, 4096, "libfaults.so")
     plan = Plan()
     publish(application())
     plan.set()

@@ -260,7 +260,7 @@ def what_is_idle_is_closed_and_answers_are_the_last(plan):
 
 def main():
     if "FAULTS_BEGUN" not in os.environ:
-        shim.run_again(RIG, "libfaults_memory.so", PLAN_BYTES)
+        shim.run_again(RIG, PLAN_BYTES, "libfaults_memory.so")
     plan = Plan()
     PORTS.extend(start_applications())
     publish(PORTS)

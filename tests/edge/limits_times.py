@@ -300,7 +300,7 @@ def nobody_has_more_than_a_day_when_another_edge_has_taken_over():
 
 if __name__ == "__main__":
     if "FAULTS_BEGUN" not in os.environ:
-        shim.run_again(Path(RIG), "libclock.so", mmap.PAGESIZE)
+        shim.run_again(Path(RIG), mmap.PAGESIZE, "libclock.so")
     if len(sys.argv) > 2:
         sys.exit({"stopping": stopping, "retiring": retiring}[sys.argv[2]]())
     sys.exit(tap.run([a_client_that_asks_nothing_is_let_go_after_75_seconds,
