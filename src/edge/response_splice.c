@@ -15,7 +15,7 @@
 #include "edge/rules.h"
 #include "edge/worker.h"
 
-enum { SPLICES_PER_TURN = 8, WORTH_BYTES = 64 * 1024 };
+enum { WORTH_BYTES = 64 * 1024 };
 
 bool response_may_splice(const struct exchange *exchange)
 {
@@ -46,7 +46,7 @@ static void finish(struct exchange *exchange)
     exchange_done(exchange);
 }
 
-/* One piece; true: there may be more. */
+/* One piece, which keeps the worker for some 100 us; true: there may be more. */
 static bool move_once(struct exchange *exchange)
 {
     struct conn *side = exchange->side, *server = &exchange->server->conn;
@@ -92,10 +92,7 @@ bool response_splice(struct exchange *exchange)
         exchange->pipe_out = pipe_get(&exchange->worker->pipes);
     if (exchange->pipe_out == NULL)
         return false;
-    struct conn *server = &exchange->server->conn;
-    for (int turn = 0; turn < SPLICES_PER_TURN; turn++)
-        if (!move_once(exchange))
-            return true;
-    conn_rearm(server);
+    if (move_once(exchange)) /* the others first */
+        conn_rearm(&exchange->server->conn);
     return true;
 }
