@@ -101,6 +101,23 @@ class Bare(Nginx):
         return conf
 
 
+class Relay(Proxy):
+    """No proxy: what it costs to pass bytes on (relay.c)."""
+
+    name, kinds, duties = "relay", ("plain",), ()
+
+    @classmethod
+    def is_there(cls):
+        return True
+
+    @classmethod
+    def version(cls):
+        return ""
+
+    def start(self):
+        return start(PROXY_CORE, [self.run / "relay", self.ports["plain"], BACKEND_PORT], self.output)
+
+
 class Haproxy(Proxy):
     name, binary, template = "haproxy", "haproxy", "haproxy.cfg"
     kinds = ("plain", "tls", "cache")
@@ -286,7 +303,7 @@ class Edge(Proxy):
         }
 
 
-ALL = (Nginx, Edge, Bare, Haproxy, H2o, Caddy, Lighttpd, Varnish)
+ALL = (Nginx, Edge, Relay, Bare, Haproxy, H2o, Caddy, Lighttpd, Varnish)
 
 
 # ---- the same duties ----

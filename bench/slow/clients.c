@@ -7,9 +7,10 @@
  *     clients watch SECONDS FILE
  *
  * Honest ones ask RATE times a second, whatever the server does (an open loop), on connections
- * that stay. To FILE goes a pair of numbers of 64 bits for each answer: when it was due, of
- * CLOCK_MONOTONIC, and how long it took from then on, in nanoseconds. One that failed took
- * UINT64_MAX.
+ * that stay. One that is closed while a client takes it up again is its server's right: the request
+ * is repeated on another, as browsers do, and its time goes on. To FILE goes a pair of numbers of
+ * 64 bits for each answer: when it was due, of CLOCK_MONOTONIC, and how long it took from then on,
+ * in nanoseconds. One that failed took UINT64_MAX.
  *
  * Attackers hold COUNT connections of a KIND: "heads" that get a line longer each second, "bodies"
  * by a byte each second, "readers" that take 64 bytes each second of an answer. They come within
@@ -76,6 +77,7 @@ static int open_one(int port, int holds)
 
 struct honest {
     int fd;
+    bool was_used;
     uint64_t due_ns; /* 0: idle */
     size_t len;
     char answer[ANSWER_MAX];
@@ -83,8 +85,11 @@ struct honest {
 
 static struct honest *idle[CONNECTIONS_MAX];
 static size_t idle_count, client_count;
+static int poll_fd, server_port;
+static char request[1024];
+static FILE *out;
 
-static void note(FILE *out, uint64_t due_ns, uint64_t took_ns)
+static void note(uint64_t due_ns, uint64_t took_ns)
 {
     uint64_t pair[2] = {due_ns, took_ns};
 
@@ -92,7 +97,7 @@ static void note(FILE *out, uint64_t due_ns, uint64_t took_ns)
         fail("write");
 }
 
-static struct honest *take(int epoll, int port)
+static struct honest *take(void)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
@@ -101,12 +106,12 @@ static struct honest *take(int epoll, int port)
     if (client_count == CONNECTIONS_MAX)
         return NULL;
     struct honest *honest = calloc(1, sizeof *honest);
-    if (honest == NULL || (honest->fd = open_one(port, 0)) < 0) {
+    if (honest == NULL || (honest->fd = open_one(server_port, 0)) < 0) {
         free(honest);
         return NULL;
     }
     event.data.ptr = honest;
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, honest->fd, &event) != 0)
+    if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, honest->fd, &event) != 0)
         fail("epoll_ctl");
     client_count++;
     return honest;
@@ -123,11 +128,27 @@ static bool is_whole(struct honest *honest)
     return honest->len == (size_t)(end + 4 - honest->answer) + strtoul(length + 17, NULL, 10);
 }
 
-/* Closed: while it waited for a request, which is the server's right, or within an answer. */
-static void forget(struct honest *honest, FILE *out)
+static void ask(uint64_t due_ns)
 {
-    if (honest->due_ns != 0)
-        note(out, honest->due_ns, UINT64_MAX);
+    struct honest *honest = take();
+    size_t len = strlen(request);
+
+    if (honest == NULL) {
+        note(due_ns, UINT64_MAX);
+        return;
+    }
+    honest->due_ns = due_ns;
+    ssize_t n = send(honest->fd, request, len, MSG_NOSIGNAL);
+    if (n != (ssize_t)len && !(n < 0 && (errno == EPIPE || errno == ECONNRESET)))
+        fail("send"); /* of a closed one it hears when it reads */
+}
+
+/* Closed: while it waited for a request, or before anything of an answer came, or within one. */
+static void forget(struct honest *honest)
+{
+    uint64_t due_ns = honest->due_ns;
+    bool repeats = honest->was_used && honest->len == 0;
+
     for (size_t i = 0; i < idle_count; i++)
         if (idle[i] == honest) {
             idle[i] = idle[--idle_count];
@@ -136,60 +157,51 @@ static void forget(struct honest *honest, FILE *out)
     client_count--;
     close(honest->fd);
     free(honest);
+    if (due_ns != 0 && repeats)
+        ask(due_ns);
+    else if (due_ns != 0)
+        note(due_ns, UINT64_MAX);
 }
 
-static void receive(struct honest *honest, FILE *out)
+static void receive(struct honest *honest)
 {
     ssize_t n = recv(honest->fd, honest->answer + honest->len, ANSWER_MAX - 1 - honest->len, 0);
 
     if (n <= 0) {
-        forget(honest, out);
+        forget(honest);
         return;
     }
     honest->len += (size_t)n;
     if (!is_whole(honest))
         return;
-    note(out, honest->due_ns, now_ns() - honest->due_ns);
+    note(honest->due_ns, now_ns() - honest->due_ns);
+    honest->was_used = true;
     honest->due_ns = 0;
     honest->len = 0;
     idle[idle_count++] = honest;
 }
 
-static void ask(int epoll, int port, const char *text, uint64_t due_ns, FILE *out)
-{
-    struct honest *honest = take(epoll, port);
-    size_t len = strlen(text);
-
-    if (honest == NULL) {
-        note(out, due_ns, UINT64_MAX);
-        return;
-    }
-    honest->due_ns = due_ns;
-    if (send(honest->fd, text, len, MSG_NOSIGNAL) != (ssize_t)len)
-        fail("send");
-}
-
 static int run_honest(char **args)
 {
-    int port = (int)strtol(args[0], NULL, 10), epoll = epoll_create1(EPOLL_CLOEXEC);
     uint64_t step_ns = second_ns / strtoul(args[3], NULL, 10), due_ns = now_ns() + step_ns;
     uint64_t end_ns = now_ns() + (uint64_t)(strtod(args[4], NULL) * 1e9);
     struct epoll_event events[EVENTS];
-    FILE *out = fopen(args[5], "wb");
-    char text[1024];
 
-    if (epoll < 0 || out == NULL)
+    server_port = (int)strtol(args[0], NULL, 10);
+    poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    out = fopen(args[5], "wb");
+    if (poll_fd < 0 || out == NULL)
         fail(args[5]);
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n", args[2],
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n", args[2],
              args[1]);
     while (due_ns < end_ns) {
         uint64_t now = now_ns(), left = due_ns > now ? due_ns - now : 0;
         struct timespec wait = {.tv_sec = 0, .tv_nsec = (long)left};
-        int count = epoll_pwait2(epoll, events, EVENTS, &wait, NULL);
+        int count = epoll_pwait2(poll_fd, events, EVENTS, &wait, NULL);
         for (int i = 0; i < count; i++)
-            receive(events[i].data.ptr, out);
+            receive(events[i].data.ptr);
         for (now = now_ns(); due_ns <= now; due_ns += step_ns)
-            ask(epoll, port, text, due_ns, out);
+            ask(due_ns);
     }
     return fclose(out) == 0 ? 0 : 1;
 }
@@ -322,8 +334,8 @@ static int run_watch(char **args)
     const uint64_t period_ns = 200000, late_ns = 200000;
     const struct sched_param priority = {.sched_priority = 50};
     uint64_t due_ns = now_ns(), end_ns = due_ns + (uint64_t)(strtod(args[0], NULL) * 1e9), at_ns;
-    FILE *out = fopen(args[1], "wb");
 
+    out = fopen(args[1], "wb");
     if (out == NULL)
         fail("open");
     if (sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
@@ -333,7 +345,7 @@ static int run_watch(char **args)
                                      .tv_nsec = (long)(due_ns % second_ns)};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
         if ((at_ns = now_ns()) > due_ns + late_ns)
-            note(out, due_ns, at_ns);
+            note(due_ns, at_ns);
         due_ns = at_ns + period_ns;
     }
     return fclose(out) == 0 ? 0 : 1;
