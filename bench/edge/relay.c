@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +195,7 @@ int main(int argc, char **argv)
         fputs("usage: relay PORT SERVER-PORT\n", stderr);
         return 2;
     }
+    signal(SIGPIPE, SIG_IGN); /* splice(2) has no flag for it */
     int poll_fd = epoll_create1(EPOLL_CLOEXEC), listen_fd = listen_on(atoi(argv[1]));
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listen_fd};
     if (poll_fd < 0 || epoll_ctl(poll_fd, EPOLL_CTL_ADD, listen_fd, &event) != 0) {
