@@ -203,11 +203,6 @@ int64_t db_last_id(const struct db *db)
     return sqlite3_last_insert_rowid(db->handle);
 }
 
-int64_t db_changes(const struct db *db)
-{
-    return sqlite3_changes64(db->handle);
-}
-
 bool db_prepare(struct db *db, const char *sql, struct db_stmt **ret, struct err *err)
 {
     sqlite3_stmt *handle = NULL;
@@ -248,11 +243,6 @@ void db_stmt_bind_int(struct db_stmt *stmt, int number, int64_t value)
 void db_stmt_bind_blob(struct db_stmt *stmt, int number, struct str bytes)
 {
     check_bound(sqlite3_bind_blob64(stmt->handle, number, bytes.ptr, bytes.len, SQLITE_TRANSIENT));
-}
-
-void db_stmt_bind_null(struct db_stmt *stmt, int number)
-{
-    check_bound(sqlite3_bind_null(stmt->handle, number));
 }
 
 bool db_stmt_step(struct db_stmt *stmt, bool *ret_row, struct err *err)

@@ -28,9 +28,8 @@ AUTO_TYPE(struct db *, db_free)
 /* Runs <sql> (one or more statements without values) to its end. */
 MUST_CHECK bool db_exec(struct db *db, const char *sql, struct err *err);
 
-/* Rowid of the last insert, and rows changed by the last statement. */
+/* Rowid of the last insert. */
 int64_t db_last_id(const struct db *db);
-int64_t db_changes(const struct db *db);
 
 /* A compiled statement; values are numbered from 1, columns from 0. */
 MUST_CHECK bool db_prepare(struct db *db, const char *sql, struct db_stmt **ret, struct err *err);
@@ -42,7 +41,6 @@ AUTO_TYPE(struct db_stmt *, db_stmt_free)
 void db_stmt_bind_text(struct db_stmt *stmt, int number, const char *text);
 void db_stmt_bind_int(struct db_stmt *stmt, int number, int64_t value);
 void db_stmt_bind_blob(struct db_stmt *stmt, int number, struct str bytes);
-void db_stmt_bind_null(struct db_stmt *stmt, int number);
 
 /* <ret_row> says whether there is a row to read; false means the end. */
 MUST_CHECK bool db_stmt_step(struct db_stmt *stmt, bool *ret_row, struct err *err);

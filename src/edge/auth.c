@@ -208,8 +208,13 @@ static void refuse_unchecked(struct exchange *exchange)
 static void refuse_wrong(struct exchange *exchange)
 {
     count_add(exchange->worker, COUNT_AUTH_FAILURES, 1);
-    exchange->rules->user_len = 0;
     refuse(exchange);
+}
+
+/* From now on the name counts, for the log and for rules: before it is what somebody says. */
+static void accept_user(struct rules_state *state)
+{
+    state->user_len = strnlen(state->user, sizeof state->user);
 }
 
 void auth_cancel(struct auth_job *job)
@@ -235,6 +240,7 @@ void auth_verified(struct auth_job *job)
     exchange->rules->job = NULL;
     struct str head = str_of(exchange->rules->saved);
     if (verdict == AUTH_RIGHT) {
+        accept_user(exchange->rules);
         exchange_resume(exchange, head);
         return;
     }
@@ -275,6 +281,7 @@ static bool begin(struct exchange *exchange, const char *key, const struct rules
     (void)head_put(job->hash, hash);
     exchange->rules->job = job; /* from push() on, only its letter ends it */
     save_head(exchange);
+    head_keep_texts(exchange); /* for the log, where the client does not wait */
     worker->auth_waiting++;
     if (push(job))
         return false;
@@ -297,12 +304,13 @@ static bool check(struct exchange *exchange, struct str user, struct str passwor
     struct str hash = known != NULL ? known->hash : auth->users[0].hash;
     make_key(exchange->worker, user, password, hash, known != NULL, key);
     const struct remembered *before = recall(exchange->worker, key);
-    exchange->rules->user_len =
-        (size_t)(head_put(exchange->rules->user, user) - exchange->rules->user);
+    (void)head_put(exchange->rules->user, user);
     if (before == NULL)
         return begin(exchange, key, known, password, hash);
-    if (before->right)
+    if (before->right) {
+        accept_user(exchange->rules);
         return true;
+    }
     refuse_wrong(exchange);
     return false;
 }

@@ -60,15 +60,8 @@ static uint64_t *find(uint64_t set[BUCKET_WAYS], uint64_t tag, uint64_t now_us, 
     return oldest;
 }
 
-static void describe(struct bucket_state *ret, const struct bucket_rate *rate, uint64_t left,
-                     uint64_t wait_us)
-{
-    ret->tokens = left >= rate->fill_us ? 0 : (rate->fill_us - left) / rate->step_us;
-    ret->wait_us = wait_us;
-}
-
 bool bucket_take(struct bucket_table *table, uint64_t key, const struct bucket_rate *rate,
-                 uint64_t now_us, struct bucket_state *ret)
+                 uint64_t now_us, uint64_t *ret_wait_us)
 {
     uint64_t *set = table->entries[key % BUCKET_SETS], tag = key >> TIME_BITS;
 
@@ -80,15 +73,13 @@ bool bucket_take(struct bucket_table *table, uint64_t key, const struct bucket_r
         if (left > rate->fill_us) /* of a former round */
             left = 0;
         if (left + rate->step_us > rate->fill_us) {
-            describe(ret, rate, left, left + rate->step_us - rate->fill_us);
+            *ret_wait_us = left + rate->step_us - rate->fill_us;
             return false;
         }
         left += rate->step_us;
         uint64_t next = tag << TIME_BITS | ((now_us + left) & TIME_MASK);
         if (__atomic_compare_exchange_n(place, &entry, next, false, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED)) {
-            describe(ret, rate, left, 0);
+                                        __ATOMIC_RELAXED))
             return true;
-        }
     }
 }

@@ -30,18 +30,13 @@ struct bucket_rate {
     uint64_t fill_us; /* time from empty to full: burst times step */
 };
 
-struct bucket_state {
-    uint64_t tokens;  /* that are left */
-    uint64_t wait_us; /* until the next one; 0 when there was one */
-};
-
 /* <requests> in <seconds> with at most <burst> at once. False: it cannot be counted, because
  * a number is 0, a token takes less than a microsecond or the bucket more than
  * BUCKET_MAX_DAYS. */
 MUST_CHECK bool bucket_rate_init(struct bucket_rate *rate, uint64_t requests, uint64_t seconds,
                                  uint64_t burst);
 
-/* Takes a token from the bucket of <key>; false: there is none. <now_us> does not go back by more
- * than a moment. Any thread. */
+/* Takes a token from the bucket of <key>. False: there is none, and the next one comes in
+ * <ret_wait_us>. <now_us> does not go back by more than a moment. Any thread. */
 bool bucket_take(struct bucket_table *table, uint64_t key, const struct bucket_rate *rate,
-                 uint64_t now_us, struct bucket_state *ret);
+                 uint64_t now_us, uint64_t *ret_wait_us);

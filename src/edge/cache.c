@@ -140,7 +140,7 @@ static bool is_usable(const struct cache_entry *entry, const struct cache_reques
 /* As the target is told. */
 bool cache_is_https(const struct exchange *exchange)
 {
-    return exchange->client->kind == LISTENER_HTTPS || limits_is_secure(exchange);
+    return exchange->is_secure;
 }
 
 struct cache_place cache_place_of(const struct exchange *exchange, const struct http1_head *head)

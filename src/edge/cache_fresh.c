@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "edge/cache_fresh.h"
+#include "http/http_mime.h"
 
 static bool is_name(const struct http_header *header, struct str name)
 {
@@ -60,6 +61,9 @@ static void read_header(const struct http_header *header, struct cache_facts *re
         break;
     case HTTP_SET_COOKIE:
         ret->has_set_cookie = true;
+        break;
+    case HTTP_CONTENT_TYPE:
+        ret->is_events = http_mime_is(header->value, STR("text/event-stream"));
         break;
     case HTTP_VARY:
         ret->varies_on_all |= cache_list_has(header->value, STR("*"));
@@ -183,6 +187,8 @@ const char *cache_facts_refuse(const struct cache_facts *facts,
         return "request";
     if (control->is_private)
         return "private";
+    if (facts->is_events)
+        return "events";
     if (facts->varies_on_all)
         return "vary";
     if (request->authorized && !cache_facts_is_shareable(facts))

@@ -25,6 +25,7 @@ struct cache_facts {
     bool has_set_cookie;
     bool pragma_no_cache;
     bool varies_on_all; /* Vary: * */
+    bool is_events;     /* goes on as long as it likes: nobody can wait for it */
     int64_t expires_s;  /* wall clock; 0 when it is no date: in the past */
     int64_t date_s;     /* CACHE_NONE: none, or no date */
     int64_t last_modified_s;

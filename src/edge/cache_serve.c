@@ -302,13 +302,15 @@ static void send_answer(struct exchange *exchange, const struct cache_entry *ent
                         const struct part *part, const struct cache_status *status)
 {
     struct worker *worker = exchange->worker;
-    bool bodiless = exchange->method == HTTP_HEAD || !has_body(part->status);
+    bool bodiless = exchange->method == HTTP_HEAD || !has_body(part->status) ||
+                    exchange->ops->is_background; /* the store has it */
 
     load_head(entry, part, &worker->head);
     body_init(&exchange->response, &worker->head, false);
     exchange->response.done = true;
     exchange->status = part->status;
-    exchange->keep_alive = exchange->keep_alive && !worker->closing && exchange->request.done;
+    exchange->keep_alive =
+        exchange->keep_alive && exchange->request.done && !exchange_is_last(exchange);
     exchange->file_from = part->from;
     exchange->file_left = bodiless ? 0 : part->len;
     if (send_first(exchange, write_head(exchange, entry, part, status)))

@@ -38,7 +38,6 @@ struct cache_status {
     bool stored;
     bool collapsed;
 };
-enum { CACHE_STATUS_BYTES = 256 };
 char *cache_status_put(const struct cache_status *status, char *at);
 
 struct cache_use {

@@ -9,7 +9,7 @@
 #include "edge/worker.h"
 #include "json/json.h"
 
-enum { POSTPONE_MS = 20, DETAIL_BYTES = 200 };
+enum { POSTPONE_MS = 20 };
 
 struct check {
     struct list link; /* in edge.checks */
@@ -56,10 +56,11 @@ static void tell_workers(const struct check *check)
     struct edge *edge = check->edge;
 
     for (unsigned i = 0; i < edge->worker_count; i++)
-        mailbox_send(&edge->workers[i]->inbox,
-                     &(struct letter){.kind = LETTER_HEALTH,
-                                      .number = check->sick,
-                                      .text = copy_text(check->row->target)});
+        if (edge_has_worker(edge, i))
+            mailbox_send(&edge->workers[i]->inbox,
+                         &(struct letter){.kind = LETTER_HEALTH,
+                                          .number = check->sick,
+                                          .text = copy_text(check->row->target)});
 }
 
 static void turn(struct check *check, bool sick, struct str detail)

@@ -116,6 +116,7 @@ static void abort_conn(struct conn *conn)
 
 static void become_idle(struct client *client)
 {
+    client->conn.read_less = false; /* the next one's target may be faster */
     conn_set_state(&client->conn, &client_idle);
     conn_set_timeout(&client->conn, EDGE_KEEP_ALIVE_MS);
 }

@@ -17,20 +17,6 @@
 #include "edge/share.h"
 #include "json/json.h"
 
-void control_send(struct edge *edge, json_t *event, const int *fds, size_t fd_count)
-{
-    AUTO(json_unref) json_t *owned = event;
-    AUTO(buf_done) struct buf text = {0};
-    struct err err;
-
-    if (edge->channel_fd < 0 || owned == NULL)
-        return;
-    json_format(owned, false, &text);
-    if (text.len > CHANNEL_MAX_BYTES ||
-        !channel_send(edge->channel_fd, buf_str(&text), fds, fd_count, &err))
-        log_warn("edge", "an event for the daemon was lost");
-}
-
 static void send_error(struct edge *edge, const char *text)
 {
     control_send(edge,
@@ -161,9 +147,12 @@ static void take_table(struct edge *edge, const json_t *root, struct channel_mes
     share_plan(table, edge->table);
     check_plan(edge, table);
     cache_set_limit(edge->cache, table->cache_bytes);
+    if (edge->unasked)
+        cache_set_limit(edge->cache, 0);
     for (unsigned i = 0; i < edge->worker_count; i++)
-        mailbox_send(&edge->workers[i]->inbox,
-                     &(struct letter){.kind = LETTER_TABLE, .table = table_ref(table)});
+        if (edge_has_worker(edge, i))
+            mailbox_send(&edge->workers[i]->inbox,
+                         &(struct letter){.kind = LETTER_TABLE, .table = table_ref(table)});
     table_unref(edge->table);
     edge->table = table;
     close_unused_listeners(edge);
@@ -303,6 +292,17 @@ void control_stop(struct edge *edge)
         mailbox_send(&edge->workers[i]->inbox, &(struct letter){.kind = LETTER_STOP});
 }
 
+/* A kept connection has had its last request, or has ended: nothing is served from the store any
+ * more, and what is left of this edge may go on for long. */
+static void on_unasked(struct timer *timer, uint64_t now_ns)
+{
+    struct edge *edge = CONTAINER_OF(timer, struct edge, unasked_timer);
+
+    (void)now_ns;
+    edge->unasked = true;
+    cache_set_limit(edge->cache, 0);
+}
+
 /* Another edge accepts on the same sockets: what waits in their queues is that one's. */
 static void take_retire(struct edge *edge, const json_t *root, struct channel_message *message)
 {
@@ -312,6 +312,8 @@ static void take_retire(struct edge *edge, const json_t *root, struct channel_me
     if (edge->stopping || edge->retired)
         return;
     edge->retired = true;
+    timer_set(edge->loop, &edge->unasked_timer,
+              loop_now_ns(edge->loop) + EDGE_KEEP_ALIVE_MS * NS_PER_MS, on_unasked);
     while (edge->listeners.len > 0)
         close_listener(edge, 0);
     for (unsigned i = 0; i < edge->worker_count; i++)
@@ -360,6 +362,7 @@ static void detach(struct edge *edge)
     watch_remove(edge->loop, &edge->channel_watch);
     fd_close(edge->channel_fd);
     edge->channel_fd = -1;
+    control_forget_unsent(edge);
 }
 
 /* Descriptors that no handler took are closed, whatever the message was. */
@@ -369,8 +372,9 @@ static void on_channel(struct watch *watch, uint32_t events, uint64_t now_ns)
     struct channel_message *message = &edge->message;
     struct err err;
 
-    (void)events;
     (void)now_ns;
+    if ((events & EPOLLOUT) != 0)
+        control_send_unsent(edge);
     switch (channel_receive(edge->channel_fd, message, &err)) {
     case CHANNEL_EMPTY:
         return;

@@ -59,7 +59,10 @@
 #include "io/reserve.h"
 #include "io/signals.h"
 
-enum { EDGE_RETIRE_MAX_MS = 24 * 3600 * 1000 };
+enum {
+    EDGE_RETIRE_MAX_MS = 24 * 3600 * 1000,
+    CONTROL_UNSENT_MAX = 4096, /* events that wait for a daemon that does not read */
+};
 
 /* Sockets of a listener: copies, the workers have their own. */
 struct edge_listener {
@@ -81,6 +84,9 @@ struct edge {
     struct reserve reserve; /* the main thread's */
     int channel_fd;         /* -1: no daemon */
     struct watch channel_watch;
+    struct list unsent; /* events, while the daemon does not read: control_send.c */
+    size_t unsent_count;
+    bool has_lost;
     int control_fd; /* -1: none was given */
     struct watch control_watch;
     struct mailbox inbox;
@@ -101,14 +107,26 @@ struct edge {
     int crash_fd;     /* crash.h, for the next daemon; -1: none */
     bool stopping;
     bool retired; /* another edge accepts */
+    bool unasked; /* and has for so long that nobody has a next request for this one */
+    struct timer unasked_timer;
     struct channel_message message;
 };
+
+/* One that has ended reads no more letters. */
+static inline bool edge_has_worker(const struct edge *edge, unsigned worker)
+{
+    return (edge->stopped >> worker & 1) == 0;
+}
 
 /* Takes over edge->channel_fd. */
 MUST_CHECK bool control_start(struct edge *edge, struct err *err);
 void control_done(struct edge *edge);
-/* Sends and frees <event>. Dropped without a daemon. */
+/* control_send.c. Sends and frees <event>, as soon as the daemon reads; dropped without a daemon.
+ * With descriptors it goes at once or not at all. */
 void control_send(struct edge *edge, json_t *event, const int *fds, size_t fd_count);
+/* The channel has room again; the daemon is gone. */
+void control_send_unsent(struct edge *edge);
+void control_forget_unsent(struct edge *edge);
 void control_stop(struct edge *edge);
 void control_on_letter(struct mailbox *mailbox, struct letter *letter);
 

@@ -11,14 +11,6 @@
 #include "edge/rules.h"
 #include "edge/worker.h"
 
-static struct str find_header(const struct http1_head *head, struct str name)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == HTTP_OTHER && str_eq_nocase(head->headers[i].name, name))
-            return head->headers[i].value;
-    return (struct str){0};
-}
-
 static bool is_allowed(const struct rules_cors *cors, struct str origin)
 {
     for (size_t i = 0; i < cors->origin_count; i++)
@@ -95,21 +87,26 @@ static void answer_preflight(struct exchange *exchange, struct str asked)
     answer_empty(exchange, 204, str_from(lines, (size_t)(at - lines)));
 }
 
-bool cors_admit(struct exchange *exchange)
+void cors_begin(struct exchange *exchange)
 {
-    const struct http1_head *head = &exchange->worker->head;
     struct rules_state *state = exchange->rules;
-    struct str origin = find_header(head, STR("origin"));
+    struct str origin = http1_header_named(&exchange->worker->head, STR("origin"));
 
     if (origin.len == 0 || origin.len > sizeof state->origin || !http_origin_is_sane(origin) ||
         str_find(origin, '*') < origin.len)
-        return true;
+        return;
     memcpy(state->origin, origin.ptr, origin.len);
     state->origin_len = origin.len;
     state->origin_allowed = is_allowed(exchange->route->rules->cors, origin);
-    if (exchange->method != HTTP_OPTIONS ||
-        find_header(head, STR("access-control-request-method")).len == 0)
+}
+
+bool cors_admit(struct exchange *exchange)
+{
+    const struct http1_head *head = &exchange->worker->head;
+
+    if (exchange->rules->origin_len == 0 || exchange->method != HTTP_OPTIONS ||
+        http1_header_named(head, STR("access-control-request-method")).len == 0)
         return true;
-    answer_preflight(exchange, find_header(head, STR("access-control-request-headers")));
+    answer_preflight(exchange, http1_header_named(head, STR("access-control-request-headers")));
     return false;
 }

@@ -27,8 +27,7 @@ struct crash_page {
 struct err;
 struct route;
 
-/* The route that this thread is busy with; NULL: none. A pointer that outlived its table is as good
- * as any: the handler looks once, and a fault in it ends the process. */
+/* The route that this thread is busy with; NULL: none, or its table is gone. */
 extern _Thread_local const struct route *crash_route;
 
 /* Maps the page <fd>, which stays the caller's. */

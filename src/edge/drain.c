@@ -52,8 +52,9 @@ void drain_plan(struct edge *edge, const struct table *next)
         else if (known < edge->drains.len)
             remove_drain(edge, known);
     }
+    /* Of one that was draining before, workers say no more than they have said, or will. */
     for (size_t i = 0; former != NULL && i < former->target_count; i++)
-        if (find_target(next, former->targets[i].id) == NULL)
+        if (!former->targets[i].draining && find_target(next, former->targets[i].id) == NULL)
             add_drain(edge, former->targets[i].id, next->generation);
 }
 

@@ -39,14 +39,17 @@ static bool start_workers(struct edge *edge, unsigned count, struct err *err)
     if (!log_flusher_start(&edge->flusher, err))
         return false;
     for (unsigned i = 0; i < count; i++) {
-        edge->workers[i] = worker_start(i, &edge->inbox, &edge->flusher, err);
-        if (edge->workers[i] == NULL)
+        struct worker *worker = worker_new(i, &edge->inbox, &edge->flusher, err);
+        if (worker == NULL)
             return false;
-        edge->workers[i]->meters = meter_region_shard(&edge->meters, i);
-        edge->workers[i]->peers = count;
-        edge->workers[i]->workers = edge->workers;
-        edge->workers[i]->cache = edge->cache;
-        cache_attach(edge->cache, i, &edge->workers[i]->inbox);
+        worker->meters = meter_region_shard(&edge->meters, i);
+        worker->peers = count;
+        worker->workers = edge->workers;
+        worker->cache = edge->cache;
+        cache_attach(edge->cache, i, &worker->inbox);
+        edge->workers[i] = worker;
+        if (!worker_start(worker, err))
+            return false;
         edge->worker_count++;
     }
     return true;
@@ -85,6 +88,7 @@ int edge_main(const struct edge_options *options)
     edge->control_fd = -1;
     edge->crash_fd = -1;
     list_init(&edge->checks);
+    list_init(&edge->unsent);
     edge->cache = cache_new();
     edge->meters.fd = -1;
     if (!start(edge, options, &err)) {

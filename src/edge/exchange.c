@@ -36,6 +36,7 @@ static struct exchange *exchange_new(struct client *client, struct conn *side,
         .view = view_ref(worker->view),
         .start_ns = loop_now_ns(worker->loop),
         .request.done = true,
+        .is_secure = client->kind == LISTENER_HTTPS,
     };
     ops->bind(exchange);
     conn_set_timeout(side, EDGE_KEEP_ALIVE_MS); /* whoever waits for it sets a shorter one */
@@ -93,22 +94,22 @@ static bool is_acme(struct str path)
     return str_starts(path, STR("/.well-known/acme-challenge/"));
 }
 
-static bool wants_json(const struct http1_head *head)
+bool exchange_is_last(const struct exchange *exchange)
 {
-    for (size_t i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == HTTP_OTHER && head->headers[i].name.len == 6 &&
-            str_eq_nocase(head->headers[i].name, STR("accept")))
-            return str_starts(head->headers[i].value, STR("application/json"));
-    return false;
+    const struct worker *worker = exchange->worker;
+    const struct conn *side = exchange->side;
+
+    return worker->closing && !(worker->retiring && (side->in != NULL || side->input_waits));
 }
 
 static void take_request(struct exchange *exchange, const struct http1_head *head)
 {
     exchange->method = head->method;
     exchange->minor_version = exchange->ops->is_http2 ? 2 : (uint8_t)head->minor_version;
-    exchange->keep_alive = head->keep_alive && !exchange->worker->closing;
-    exchange->wants_json = wants_json(head);
+    exchange->wants_json =
+        str_starts(http1_header_named(head, STR("accept")), STR("application/json"));
     body_init(&exchange->request, head, head->framing == HTTP_CHUNKED);
+    exchange->keep_alive = head->keep_alive && !exchange_is_last(exchange);
     if (exchange->ops->is_http2 && head->framing == HTTP_CHUNKED)
         exchange->request.framing = HTTP_UNTIL_CLOSE; /* frames mark the end, not chunks */
 }
@@ -140,11 +141,13 @@ static bool answer_early(struct exchange *exchange, const struct http1_head *hea
 {
     if (head->expect_unknown) {
         exchange->keep_alive = false;
+        head_keep_texts(exchange);
         answer_error(exchange, 417);
         return true;
     }
     if (head->method == HTTP_CONNECT || head->method == HTTP_TRACE) {
         exchange->keep_alive = false; /* what follows may be meant for a tunnel */
+        head_keep_texts(exchange);
         answer_error(exchange, 405);
         return true;
     }
@@ -154,9 +157,8 @@ static bool answer_early(struct exchange *exchange, const struct http1_head *hea
 /* What a route may have before its action; each may answer in its place. In this order:
  * maintenance, addresses, rates, who it is, what other sites may do, the cache. A route without any
  * of it pays a test for NULL. */
-static bool is_admitted(struct exchange *exchange, struct str path)
+static bool is_admitted(struct exchange *exchange)
 {
-    (void)path;
     if (exchange->ops->is_background)
         return true; /* the client that it was started for was */
     if (exchange->rules != NULL && !rules_admit_maintenance(exchange))
@@ -215,10 +217,11 @@ static void start_route(struct exchange *exchange, struct str path)
         return;
     if (head->framing == HTTP_LENGTH && head->content_length > route->body_limit_bytes) {
         count_add(exchange->worker, COUNT_LIMITS, 1);
+        head_keep_texts(exchange);
         answer_error(exchange, 413);
         return;
     }
-    if (is_admitted(exchange, path))
+    if (is_admitted(exchange))
         start_action(exchange, path);
 }
 
@@ -237,7 +240,7 @@ static void start_routed(struct exchange *exchange, struct str host, struct str 
     if (exchange->client->conn.tls != NULL && !limits_admit_host(exchange, host))
         return;
     if (listener != NULL && listener->https_port != 0 && listener->kind == LISTENER_HTTP &&
-        !is_acme(path) && !limits_is_secure(exchange)) {
+        !is_acme(path) && !exchange->is_secure) {
         head_keep_texts(exchange);
         answer_to_https(exchange, listener->https_port, head);
         return;
@@ -304,6 +307,7 @@ void exchange_resume(struct exchange *exchange, struct str head)
     bool normal =
         worker->head.path.len == 0 || http_path_normalize(worker->head.path, path, &path_len, &why);
     assert(normal);
+    spill_free(&worker->spills, TAKE(exchange->head)); /* its texts are about to be made again */
     crash_route = exchange->route;
     start_action(exchange, str_from(path, path_len));
 }

@@ -100,6 +100,7 @@ struct exchange {
     int wait_status; /* for the answer when it waited in vain */
     uint8_t attempts;
     uint8_t minor_version;  /* of the client: HTTP/1.0, HTTP/1.1 or (2) HTTP/2 */
+    bool is_secure;         /* the client asked by https, as far as it is known */
     bool keep_alive;        /* the client's connection goes on after this */
     bool upgrade;           /* the client asked for it */
     bool wants_json;        /* error pages */
@@ -107,7 +108,7 @@ struct exchange {
     bool request_abandoned; /* the target does not take the rest of the body */
     bool fresh_only;        /* an idle connection turned out to be stale */
     bool is_tunnel;         /* bytes are passed both ways */
-    bool is_streamed;       /* gRPC: both ways go on as long as they like, with pauses */
+    bool is_streamed;       /* gRPC, events: it goes on as long as it likes, with pauses */
     bool half_closed;       /* the client sends no more */
     bool client_ended;      /* tunnel: one way is over */
     bool server_ended;
@@ -131,6 +132,10 @@ static inline uint32_t exchange_pause_ms(const struct exchange *exchange)
                                  : exchange->route->body_timeout_ms;
 }
 
+/* Must the client's connection end with this answer, whatever he asked for? An edge that was
+ * replaced says so with the last of the requests that have come: what a client has sent ahead need
+ * not come again. */
+bool exchange_is_last(const struct exchange *exchange);
 /* worker->head was read, and the bytes it points to stay valid during the call. */
 void exchange_start(struct client *client, struct conn *side, const struct client_ops *ops);
 /* A request that could not be read: answers <status>, then closes. */

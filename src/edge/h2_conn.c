@@ -9,7 +9,6 @@
 enum {
     READS_PER_TURN = 4,
     FLUSHES_PER_TURN = 8,
-    UNKNOWN_LAST_STREAM = INT32_MAX,
 };
 
 static const struct conn_state h2_open;

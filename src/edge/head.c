@@ -135,7 +135,6 @@ static char *put_request_id(struct exchange *exchange, struct str given, char *a
 static char *put_forwarded(struct exchange *exchange, const struct http1_head *head, char *at)
 {
     struct str ip = limits_ip(exchange), request_id = {0};
-    bool secure = exchange->client->kind == LISTENER_HTTPS || limits_is_secure(exchange);
 
     at = HEAD_PUT(at, "X-Forwarded-For: ");
     for (size_t i = 0; i < head->header_count; i++) {
@@ -150,8 +149,8 @@ static char *put_forwarded(struct exchange *exchange, const struct http1_head *h
     at = head_put(at, str_from(exchange->client->ip, exchange->client->ip_len));
     at = HEAD_PUT(at, "\r\nX-Real-IP: ");
     at = head_put(at, ip);
-    at = secure ? HEAD_PUT(at, "\r\nX-Forwarded-Proto: https\r\n")
-                : HEAD_PUT(at, "\r\nX-Forwarded-Proto: http\r\n");
+    at = exchange->is_secure ? HEAD_PUT(at, "\r\nX-Forwarded-Proto: https\r\n")
+                             : HEAD_PUT(at, "\r\nX-Forwarded-Proto: http\r\n");
     if (head->host.len > 0) {
         at = HEAD_PUT(at, "X-Forwarded-Host: ");
         at = head_put(at, head->host);
@@ -276,8 +275,7 @@ char *head_write_route_headers(const struct exchange *exchange, uint64_t present
 
     if (route == NULL)
         return at;
-    if (route->hsts && exchange->client->kind == LISTENER_HTTPS &&
-        is_missing(present, HTTP_STRICT_TRANSPORT_SECURITY))
+    if (route->hsts && exchange->is_secure && is_missing(present, HTTP_STRICT_TRANSPORT_SECURITY))
         at = HEAD_PUT(at, "Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n");
     if (route->security_headers) {
         if (is_missing(present, HTTP_X_FRAME_OPTIONS))

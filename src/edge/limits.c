@@ -5,6 +5,7 @@
 #include "edge/exchange.h"
 #include "edge/head.h"
 #include "edge/limits.h"
+#include "edge/rules.h"
 #include "edge/worker.h"
 
 /* Memory of the whole process; pages that no bucket is in cost nothing. */
@@ -52,31 +53,6 @@ static bool allows(const struct route_limits *limits, const uint8_t address[CIDR
 
 /* ---- rates ---- */
 
-/* Of "a=1; name=value". The first one counts (RFC 6265, 4.2.2 leaves it open). */
-static struct str find_cookie(const struct http1_head *head, struct str name)
-{
-    for (size_t i = 0; i < head->header_count; i++) {
-        const struct http_header *header = &head->headers[i];
-        if (header->id != HTTP_COOKIE)
-            continue;
-        for (struct str rest = header->value; rest.ptr != NULL;) {
-            struct str value = str_trim(str_cut(&rest, ';'));
-            struct str key = str_cut(&value, '=');
-            if (value.ptr != NULL && str_eq(key, name))
-                return value;
-        }
-    }
-    return (struct str){0};
-}
-
-static struct str find_header(const struct http1_head *head, struct str name)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (str_eq_nocase(head->headers[i].name, name))
-            return head->headers[i].value;
-    return (struct str){0};
-}
-
 /* Who it is for <rate>. A request without the header or the cookie counts by its address. */
 static uint64_t key_of(const struct exchange *exchange, const struct limits_rate *rate,
                        const uint8_t address[CIDR_ADDRESS_BYTES])
@@ -86,9 +62,9 @@ static uint64_t key_of(const struct exchange *exchange, const struct limits_rate
     struct str value = {0};
 
     if (rate->key == LIMITS_PER_HEADER)
-        value = find_header(head, rate->name);
+        value = http1_header_named(head, rate->name);
     else if (rate->key == LIMITS_PER_COOKIE)
-        value = find_cookie(head, rate->name);
+        value = http1_cookie(head, rate->name);
     if (value.len > 0) {
         parts[1] = 1;
         parts[2] = hash_bytes(value.ptr, value.len);
@@ -107,10 +83,11 @@ static uint64_t seconds(uint64_t us)
 
 /* draft-ietf-httpapi-ratelimit-headers; the text of the limit is the name of the policy. */
 static bool answer_exceeded(struct exchange *exchange, const struct limits_rate *rate,
-                            const struct bucket_state *bucket)
+                            uint64_t wait_us)
 {
     char lines[ANSWER_LINES_BYTES];
-    unsigned long wait_s = seconds(bucket->wait_us);
+    struct str page = exchange->rules == NULL ? (struct str){0} : rules_page(exchange, 429);
+    unsigned long wait_s = seconds(wait_us);
 
     count_add(exchange->worker, COUNT_RATES, 1);
     count_add(exchange->worker, COUNT_LIMITS, 1);
@@ -121,21 +98,22 @@ static bool answer_exceeded(struct exchange *exchange, const struct limits_rate 
                wait_s, STR_ARG(rate->text), (unsigned long)rate->burst,
                (unsigned long)seconds(rate->rate.fill_us), STR_ARG(rate->text), wait_s);
     head_keep_texts(exchange);
-    answer_error_with(exchange, 429, str_of(lines), (struct str){0});
+    answer_error_with(exchange, 429, str_of(lines), page);
     return false;
 }
 
-/* The first rate that this one exceeds, with its bucket; NULL: none, or it is only counted. */
+/* The first rate that this one exceeds, and for how long; NULL: none, or it is only counted. */
 static const struct limits_rate *find_exceeded(struct exchange *exchange,
                                                const struct route_limits *limits,
                                                const uint8_t address[CIDR_ADDRESS_BYTES],
-                                               struct bucket_state *bucket)
+                                               uint64_t *ret_wait_us)
 {
     uint64_t now_us = loop_now_ns(exchange->worker->loop) / 1000;
 
     for (size_t i = 0; i < limits->rate_count; i++) {
         const struct limits_rate *rate = &limits->rates[i];
-        if (bucket_take(&buckets, key_of(exchange, rate, address), &rate->rate, now_us, bucket))
+        if (bucket_take(&buckets, key_of(exchange, rate, address), &rate->rate, now_us,
+                        ret_wait_us))
             continue;
         if (!limits->dry_run)
             return rate;
@@ -147,10 +125,10 @@ static const struct limits_rate *find_exceeded(struct exchange *exchange,
 static bool check_rates(struct exchange *exchange, const struct route_limits *limits,
                         const uint8_t address[CIDR_ADDRESS_BYTES])
 {
-    struct bucket_state bucket;
-    const struct limits_rate *rate = find_exceeded(exchange, limits, address, &bucket);
+    uint64_t wait_us = 0;
+    const struct limits_rate *rate = find_exceeded(exchange, limits, address, &wait_us);
 
-    return rate == NULL || answer_exceeded(exchange, rate, &bucket);
+    return rate == NULL || answer_exceeded(exchange, rate, wait_us);
 }
 
 /* ---- certificates ---- */
@@ -226,14 +204,14 @@ static bool close_refused(struct exchange *exchange, int status, enum counter co
 bool limits_admit_tcp(struct exchange *exchange)
 {
     const struct route_limits *limits = exchange->route->limits;
-    struct bucket_state bucket;
+    uint64_t wait_us;
     uint8_t address[CIDR_ADDRESS_BYTES] = {0};
     bool known = cidr_parse_address(limits_ip(exchange), address);
 
     assert(known);
     if (!allows(limits, address))
         return close_refused(exchange, 403, COUNT_ADDRESSES);
-    return find_exceeded(exchange, limits, address, &bucket) == NULL ||
+    return find_exceeded(exchange, limits, address, &wait_us) == NULL ||
            close_refused(exchange, 429, COUNT_RATES);
 }
 

@@ -120,9 +120,8 @@ struct str limits_ip(const struct exchange *exchange);
 
 /* The head of a request is in worker->head. */
 
-/* Has a trusted proxy ended TLS (X-Forwarded-Proto)? */
-bool limits_is_secure(const struct exchange *exchange);
-/* Makes <exchange> one of him whom the trusted proxies ask for, by X-Forwarded-For. */
+/* Makes <exchange> one of him whom the trusted proxies ask for, by X-Forwarded-For, and
+ * secure where they say that he came by https, by X-Forwarded-Proto. */
 void limits_take_forwarded(struct exchange *exchange, const struct listener_limits *limits);
 
 /* False: the request was answered. */

@@ -117,13 +117,6 @@ struct str limits_ip(const struct exchange *exchange)
                                        : str_from(exchange->client->ip, exchange->client->ip_len);
 }
 
-bool limits_is_secure(const struct exchange *exchange)
-{
-    return exchange->client->trusted &&
-           str_eq_nocase(http1_header(&exchange->worker->head, HTTP_X_FORWARDED_PROTO),
-                         STR("https"));
-}
-
 /* "192.0.2.1", and with a port as some write it: "192.0.2.1:8080", "[2001:db8::1]:80". */
 static struct str without_port(struct str hop)
 {
@@ -173,6 +166,8 @@ void limits_take_forwarded(struct exchange *exchange, const struct listener_limi
     const struct http1_head *head = &exchange->worker->head;
     int left = LIMITS_MAX_HOPS;
 
+    if (str_eq_nocase(http1_header(head, HTTP_X_FORWARDED_PROTO), STR("https")))
+        exchange->is_secure = true;
     for (size_t i = head->header_count; i-- > 0;) {
         const struct http_header *header = &head->headers[i];
         if (header->id == HTTP_X_FORWARDED_FOR &&

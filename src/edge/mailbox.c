@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "edge/mailbox.h"
+#include "edge/table.h"
 
 static struct letter *take_all(struct mailbox *mailbox)
 {
@@ -18,8 +19,12 @@ static struct letter *take_all(struct mailbox *mailbox)
     return first;
 }
 
+/* What the receiver did not take goes too. */
 static void letter_free(struct letter *letter)
 {
+    table_unref(letter->table);
+    if (letter->kind == LETTER_LISTENER)
+        fd_close(letter->fd);
     free(letter->text);
     free(letter);
 }
@@ -70,8 +75,11 @@ void mailbox_send(struct mailbox *mailbox, const struct letter *letter)
     *copy = *letter;
     copy->next = NULL;
     (void)pthread_mutex_lock(&mailbox->lock);
+    bool is_first = mailbox->first == NULL; /* before others an event has told already */
     *mailbox->end = copy;
     mailbox->end = &copy->next;
+    /* With the lock: a receiver that has this letter may be gone at once, and its mailbox too. */
+    if (is_first)
+        (void)!write(mailbox->event_fd, &one, sizeof one);
     (void)pthread_mutex_unlock(&mailbox->lock);
-    (void)!write(mailbox->event_fd, &one, sizeof one);
 }

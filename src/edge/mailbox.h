@@ -49,9 +49,11 @@ struct mailbox {
     void (*on_letter)(struct mailbox *mailbox, struct letter *letter);
 };
 
-/* <on_letter> runs in <loop>; the letter is freed after it. */
+/* <on_letter> runs in <loop>; the letter is freed after it, and its table or descriptor too, unless
+ * <on_letter> took that with TAKE() or TAKE_FD(). */
 MUST_CHECK bool mailbox_open(struct mailbox *mailbox, struct loop *loop,
                              void (*on_letter)(struct mailbox *, struct letter *), struct err *err);
+/* When nobody sends any more. */
 void mailbox_close(struct mailbox *mailbox, struct loop *loop);
-/* From any thread. */
+/* From any thread. What the letter has is the mailbox's then. */
 void mailbox_send(struct mailbox *mailbox, const struct letter *letter);

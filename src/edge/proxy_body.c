@@ -95,7 +95,8 @@ static bool forward_read(struct exchange *exchange)
     }
     if (used < (size_t)n)
         spill_add(&worker->spills, &conn->in, worker->scratch + used, (size_t)n - used);
-    if (!conn->input_waits)
+    /* While the target takes no more nobody reads on: that is no time of the client's. */
+    if (!conn->input_waits && exchange->server->conn.out == NULL)
         limits_body_awaited(exchange);
     return conn->input_waits;
 }

@@ -71,9 +71,23 @@ static bool has_rested(const struct conn *conn)
     return conn->deadline_ns != loop_now_ns(conn->worker->loop) + EDGE_TARGET_IDLE_MS * NS_PER_MS;
 }
 
+/* Has it been used so lately that no target has a reason to close it at this moment? */
+static bool is_warm(const struct conn *conn)
+{
+    uint64_t rested_ns =
+        loop_now_ns(conn->worker->loop) + EDGE_TARGET_IDLE_MS * NS_PER_MS - conn->deadline_ns;
+
+    return rested_ns < EDGE_TARGET_WARM_MS * NS_PER_MS;
+}
+
 /* A request that may be repeated is sent without a look, which would be a system call: where the
  * event that tells of the end, or of bytes that nobody asked for, is behind that of the client in
- * the same round, response_waiting takes it for what it is. */
+ * the same round, response_waiting takes it for what it is.
+ *
+ * One that cannot be repeated is lost when the target closes the connection while it is on its way
+ * (RFC 9112, 9.5), which a look before does not see. Applications close idle connections after
+ * some seconds, most after 2 to 75: so it goes where something went a moment ago, or over a new
+ * one, in the place of the one that has rested. */
 struct target_conn *proxy_take_idle(struct exchange *exchange, bool can_repeat)
 {
     struct target *target = exchange->target;
@@ -87,9 +101,12 @@ struct target_conn *proxy_take_idle(struct exchange *exchange, bool can_repeat)
                 has_rested(&server->conn) ? loop_now_ns(exchange->worker->loop) : 0;
             return server;
         }
-        if (!is_stale(&server->conn))
+        bool warm = is_warm(&server->conn);
+        if (warm && !is_stale(&server->conn))
             return server;
         conn_close(&server->conn);
+        if (!warm) /* the others have rested longer */
+            break;
     }
     return NULL;
 }

@@ -9,15 +9,17 @@
 #include "edge/head.h"
 #include "edge/rules.h"
 #include "edge/worker.h"
+#include "http/http_mime.h"
 
 enum {
     READS_PER_TURN = 4,
     JOIN_BYTES = 4096, /* a body up to here is copied behind its head: cheaper than sendmsg() */
 };
 
-/* What head_write_response() adds of its own, and the route's headers. */
-static_assert(EDGE_RESPONSE_HEAD_BYTES + TABLE_MAX_VALUE_BYTES + 1024 + JOIN_BYTES <
-                  WORKER_HEAD_BYTES,
+/* What head_write_response() adds of its own, cookies and the route's headers. */
+static_assert((int)EDGE_RESPONSE_HEAD_BYTES + (int)TABLE_MAX_VALUE_BYTES +
+                      (int)BALANCE_COOKIES_BYTES + 1024 + (int)JOIN_BYTES <
+                  (int)WORKER_HEAD_BYTES,
               "head and body fit");
 
 static const struct conn_state response_relaying_h2;
@@ -84,7 +86,7 @@ static void plan_body(struct exchange *exchange, const struct http1_head *head)
         exchange->response.framing = HTTP_UNTIL_CLOSE; /* the library holds the target to it */
         exchange->response.done = false;
     }
-    if (!exchange->request.done || exchange->worker->closing)
+    if (!exchange->request.done || exchange_is_last(exchange))
         exchange->keep_alive = false;
     /* A body in answer to HEAD, against the rules, would be taken for the next answer. */
     exchange->server_keep_alive =
@@ -200,6 +202,14 @@ static void keep_part(struct exchange *exchange, struct str bytes)
     }
 }
 
+/* Events come when something happens, so their pauses are those of a tunnel. Their length is never
+ * known before. */
+static bool is_events(const struct http1_head *head)
+{
+    return (head->framing == HTTP_CHUNKED || head->framing == HTTP_UNTIL_CLOSE) &&
+           http_mime_is(http1_header(head, HTTP_CONTENT_TYPE), STR("text/event-stream"));
+}
+
 /* Begins the real answer with what of its body came along. False: the exchange is over. */
 static bool begin_response(struct exchange *exchange, char *bytes, size_t len)
 {
@@ -213,6 +223,8 @@ static bool begin_response(struct exchange *exchange, char *bytes, size_t len)
     exchange->first_byte_ns = loop_now_ns(exchange->worker->loop);
     conn_set_state(&exchange->server->conn,
                    is_stream(exchange) ? &response_relaying_h2 : &response_relaying);
+    if (exchange->request.done && is_events(head))
+        exchange->is_streamed = true;
     conn_set_timeout(&exchange->server->conn, exchange_pause_ms(exchange));
     if (is_stream(exchange) && len == head->head_bytes && h2_target_is_over(exchange->server))
         end_stream(exchange);
@@ -232,7 +244,11 @@ static bool is_stale(const struct exchange *exchange)
  * there. All of that has gone, and the target says that it saw no whole one, and closes: it is not
  * the answer. Repeating is what RFC 9110, 15.5.9, allows a client then, and what browsers do. On
  * a new connection, while the body is still on its way, or where the connection goes on, as it
- * does when an application says so, a 408 means what it says. */
+ * does when an application says so, a 408 means what it says.
+ *
+ * What is not idempotent a proxy must not repeat by itself (9.2.2, and RFC 9112, 9.3.1), whatever
+ * the target says of it; its body is not there any more either. So the client gets the 408: he may
+ * repeat what he sent, which a 502 would not tell him. */
 static bool is_late_timeout(const struct exchange *exchange, const struct http1_head *head)
 {
     return head->status == 408 && !head->keep_alive && exchange->server->reused &&
@@ -262,8 +278,11 @@ static bool read_head(struct exchange *exchange, char *bytes, size_t len)
             return false;
         }
         if (is_late_timeout(exchange, head)) {
-            lost_before_head(exchange);
-            return false;
+            if (proxy_is_retryable(exchange)) {
+                lost_before_head(exchange);
+                return false;
+            }
+            exchange->keep_alive = false;
         }
         if (head->status == 101) {
             start_tunnel(exchange, bytes + head->head_bytes, len - head->head_bytes);

@@ -171,6 +171,8 @@ bool rules_begin(struct exchange *exchange, struct str path)
     state->frames = state->coding != HTTP_CODING_IDENTITY && exchange->minor_version > 0;
     if (rules->traces)
         take_trace(exchange);
+    if (rules->cors != NULL) /* pages of other sites may read what refuses them, too */
+        cors_begin(exchange);
     if (rules->rewrite_from.len == 0 || rewrite(rules, path, &state->path))
         return true;
     head_keep_texts(exchange);

@@ -185,7 +185,8 @@ char *rules_put_request(const struct exchange *exchange, const struct http1_head
 MUST_CHECK bool rules_write_head(struct exchange *exchange, size_t head_len,
                                  const struct iovec *iov, int count, bool whole);
 
-/* cors.c: of the request. False: it was answered. */
+/* cors.c: whose page asks; then, of the request. False: it was answered. */
+void cors_begin(struct exchange *exchange);
 MUST_CHECK bool cors_admit(struct exchange *exchange);
 /* Lines of the answer, at most CORS_ROOM bytes. */
 enum { CORS_ROOM = RULES_CORS_BYTES + HTTP_VARIABLE_BYTES + 256 };

@@ -19,11 +19,6 @@ enum {
     RULES_WRITE_PIECES = 8, /* of conn_write() */
 };
 
-static bool is_secure(const struct exchange *exchange)
-{
-    return exchange->client->kind == LISTENER_HTTPS;
-}
-
 static struct str variable_text(const struct exchange *exchange, enum http_variable variable)
 {
     switch (variable) {
@@ -34,7 +29,7 @@ static struct str variable_text(const struct exchange *exchange, enum http_varia
     case HTTP_VARIABLE_REQUEST_ID:
         return exchange->request_id;
     case HTTP_VARIABLE_SCHEME:
-        return is_secure(exchange) ? STR("https") : STR("http");
+        return exchange->is_secure ? STR("https") : STR("http");
     case HTTP_VARIABLE_USER:
         return str_from(exchange->rules->user, exchange->rules->user_len);
     case HTTP_VARIABLE_TEXT:
@@ -333,7 +328,7 @@ static size_t write_answer(const struct exchange *exchange, struct str head,
             at = head_put(at, line);
     for (size_t i = 0; i < rules->count; i++)
         if (rules->items[i].op != RULE_REMOVE && (answer->present & (1U << i)) == 0 &&
-            (!rules->items[i].only_secure || is_secure(exchange)))
+            (!rules->items[i].only_secure || exchange->is_secure))
             at = put_rule(exchange, &rules->items[i], at);
     if (exchange->route->rules->cors != NULL)
         at = cors_put_response(exchange, at);

@@ -14,38 +14,6 @@
 
 enum { DIGITS = 16 }; /* of a 64-bit number */
 
-static struct str trim(struct str text)
-{
-    while (text.len > 0 && (*text.ptr == ' ' || *text.ptr == '\t'))
-        text = str_sub(text, 1, SIZE_MAX);
-    return text;
-}
-
-/* The value of the first cookie <name>; empty: there is none. */
-static struct str find_cookie(const struct http1_head *head, struct str name)
-{
-    for (size_t i = 0; i < head->header_count; i++) {
-        struct str rest = head->headers[i].value;
-        if (!str_eq_nocase(head->headers[i].name, STR("cookie")))
-            continue;
-        while (rest.len > 0) {
-            struct str value = trim(str_cut(&rest, ';'));
-            struct str key = str_cut(&value, '=');
-            if (str_eq(key, name))
-                return value;
-        }
-    }
-    return (struct str){0};
-}
-
-static struct str find_header(const struct http1_head *head, struct str name)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (str_eq_nocase(head->headers[i].name, name))
-            return head->headers[i].value;
-    return (struct str){0};
-}
-
 static char *put_hex(char *at, uint64_t number)
 {
     static const char digits[] = "0123456789abcdef";
@@ -123,7 +91,7 @@ static struct str visitor_cookie(const struct upstream_split *split)
 
 static uint32_t choose_for_visitor(struct exchange *exchange, const struct upstream_split *split)
 {
-    struct str cookie = find_cookie(&exchange->worker->head, visitor_cookie(split));
+    struct str cookie = http1_cookie(&exchange->worker->head, visitor_cookie(split));
     uint64_t visitor;
 
     if (!read_visitor(exchange, cookie, &visitor)) {
@@ -147,11 +115,11 @@ static uint32_t choose_for_address(struct exchange *exchange, const struct upstr
 static uint32_t choose_release(struct exchange *exchange, const struct upstream_split *split)
 {
     const struct http1_head *head = &exchange->worker->head;
-    struct str cookie = split->cookie.len > 0 ? find_cookie(head, split->cookie) : (struct str){0};
+    struct str cookie = split->cookie.len > 0 ? http1_cookie(head, split->cookie) : (struct str){0};
     uint32_t release = 0;
 
     if (split->header.len > 0)
-        release = find_value(split, find_header(head, split->header));
+        release = find_value(split, http1_header_named(head, split->header));
     if (release == 0)
         release = find_value(split, cookie);
     if (release != 0)
@@ -173,9 +141,9 @@ static struct str hashed_text(const struct exchange *exchange,
         case BALANCE_BY_URI:
             return head->path;
         case BALANCE_BY_HEADER:
-            return find_header(head, balance->key_name);
+            return http1_header_named(head, balance->key_name);
         case BALANCE_BY_COOKIE:
-            return find_cookie(head, balance->key_name);
+            return http1_cookie(head, balance->key_name);
         case BALANCE_BY_IP:
             break;
         }
@@ -201,7 +169,7 @@ void balance_begin(struct exchange *exchange)
     }
     if (balance->sticky_cookie.len > 0) {
         exchange->sets_cookies = true;
-        if (!read_hex(find_cookie(head, balance->sticky_cookie), &exchange->pick.sticky))
+        if (!read_hex(http1_cookie(head, balance->sticky_cookie), &exchange->pick.sticky))
             exchange->pick.sticky = 0;
     }
     if (balance->split != NULL)
@@ -213,7 +181,7 @@ void balance_begin(struct exchange *exchange)
 static char *put_cookie_end(const struct exchange *exchange, char *at)
 {
     at = HEAD_PUT(at, "; Path=/; HttpOnly; SameSite=Lax");
-    if (exchange->client->kind == LISTENER_HTTPS)
+    if (exchange->is_secure)
         at = HEAD_PUT(at, "; Secure");
     return HEAD_PUT(at, "\r\n");
 }

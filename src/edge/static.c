@@ -329,11 +329,7 @@ static void answer_with_slash(struct exchange *exchange, struct str path)
 
 static bool accepts_html(const struct http1_head *head)
 {
-    for (size_t i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == HTTP_OTHER &&
-            str_eq_nocase(head->headers[i].name, STR("accept")))
-            return http_mentions(head->headers[i].value, STR("text/html"));
-    return false;
+    return http_mentions(http1_header_named(head, STR("accept")), STR("text/html"));
 }
 
 /* One of try_files with <path> in the place of {path}, in normal form. True: it has {path}. */

@@ -9,14 +9,19 @@
  *      "ticket_keys": ["hexadecimal"],   of TLS sessions, the newest first
  *      "listeners": [{"id": 1, "kind": "http" | "https" | "tcp", "system": "eshop", "port": 8080,
  *                     "https_port": 8443,             kind http: everything is redirected there
- *                     "upstream": 0, "tcp": {"meter": 7, "limits": {...}, "rules": {...},   kind
- * tcp "connect_timeout_ms": 5000, "idle_timeout_ms": 3600000}}], "certificates": [{"names":
- * ["eshop.localhost", "*.eshop.localhost"], "certificate": PEM, "key": PEM, "ocsp": base64,
- * "client_ca": PEM}],         both as in tls/tls.h "upstreams": [{"name": "eshop/backend",
- * "protocol": "http" | "h2c", "send_proxy": 0, "targets": [{"id": "a1", "address":
- * "10.213.0.5:8000", "weight": 1, "draining": false}]}], "routes": [{"system": "eshop", "host":
- * "eshop.localhost" | "*.eshop.localhost" | null,      null: any "path": "/api/",          "/api"
- * covers /api and /api/..., not /apix "listeners": [1],         absent: all but tcp
+ *                     "upstream": 0,                  kind tcp, and so is the next
+ *                     "tcp": {"meter": 7, "limits": {...}, "rules": {...},
+ *                             "connect_timeout_ms": 5000, "idle_timeout_ms": 3600000}}],
+ *      "certificates": [{"names": ["eshop.localhost", "*.eshop.localhost"],
+ *                        "certificate": PEM, "key": PEM,
+ *                        "ocsp": base64, "client_ca": PEM}],         both as in tls/tls.h
+ *      "upstreams": [{"name": "eshop/backend", "protocol": "http" | "h2c", "send_proxy": 0,
+ *                     "targets": [{"id": "a1", "address": "10.213.0.5:8000", "weight": 1,
+ *                                  "draining": false}]}],
+ *      "routes": [{"system": "eshop",
+ *                  "host": "eshop.localhost" | "*.eshop.localhost" | null,      null: any
+ *                  "path": "/api/",          "/api" covers /api and /api/..., not /apix
+ *                  "listeners": [1],         absent: all but tcp
  *
  *                  "upstream": 0 |
  *                  "files_fd": index of a descriptor of the message |

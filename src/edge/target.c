@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "edge/balance.h"
+#include "edge/crash.h"
 #include "edge/h2_target.h"
 #include "edge/target.h"
 #include "edge/worker.h"
@@ -251,6 +252,7 @@ void view_unref(struct worker *worker, struct view *view)
     (void)worker;
     if (--view->users > 0)
         return;
+    crash_route = NULL; /* perhaps one of this table, which may go with it */
     for (size_t i = 0; i < view->table->target_count; i++) {
         view->targets[i]->views--;
         target_free_unused(view->targets[i]);

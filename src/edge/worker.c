@@ -151,12 +151,12 @@ static void on_letter(struct mailbox *mailbox, struct letter *letter)
 
     switch (letter->kind) {
     case LETTER_TABLE:
-        (void)view_new(worker, letter->table);
+        (void)view_new(worker, TAKE(letter->table));
         static_cache_done(&worker->static_cache); /* a folder that is gone must not stay open */
         listener_close_unused(worker, false);
         break;
     case LETTER_LISTENER:
-        listener_open(worker, (uint32_t)letter->number, letter->fd);
+        listener_open(worker, (uint32_t)letter->number, TAKE_FD(letter->fd));
         break;
     case LETTER_ACCESS_LOG:
         worker->access_log.wanted = true;
@@ -185,6 +185,21 @@ static void on_letter(struct mailbox *mailbox, struct letter *letter)
     }
 }
 
+/* Others may go on for as long as connections last: what this one has kept for its next requests
+ * must not wait for them, least of all connections to targets. */
+static void let_go(struct worker *worker)
+{
+    if (worker->view != NULL)
+        view_unref(worker, TAKE(worker->view));
+    exchange_free_all(worker);
+    bury_dead(&worker->burial);
+    static_cache_done(&worker->static_cache);
+    spill_pool_done(&worker->spills);
+    pipe_pool_done(&worker->pipes);
+    auth_memory_free(TAKE(worker->auth_memory));
+    outlet_free_kept(worker);
+}
+
 static void *run(void *arg)
 {
     struct worker *worker = arg;
@@ -192,14 +207,15 @@ static void *run(void *arg)
     crash_watch_thread(worker->index);
     shortage_begin(worker);
     loop_run(worker->loop);
+    let_go(worker);
     shortage_end(worker);
     crash_forget_thread();
     worker_report(worker, LETTER_STOPPED, worker->index, (struct str){0});
     return NULL;
 }
 
-struct worker *worker_start(unsigned index, struct mailbox *main, struct log_flusher *flusher,
-                            struct err *err)
+struct worker *worker_new(unsigned index, struct mailbox *main, struct log_flusher *flusher,
+                          struct err *err)
 {
     struct worker *worker = NEW(struct worker);
 
@@ -223,29 +239,19 @@ struct worker *worker_start(unsigned index, struct mailbox *main, struct log_flu
         free(worker);
         return NULL;
     }
-    int failed = pthread_create(&worker->thread, NULL, run, worker);
-    if (failed != 0) {
-        mailbox_close(&worker->inbox, worker->loop);
-        loop_free(worker->loop);
-        free(worker);
-        (void)err_set(err, ERR_SYSTEM, "cannot start a thread: error %d", failed);
-        return NULL;
-    }
     return worker;
+}
+
+bool worker_start(struct worker *worker, struct err *err)
+{
+    int failed = pthread_create(&worker->thread, NULL, run, worker);
+
+    return failed == 0 || err_set(err, ERR_SYSTEM, "cannot start a thread: error %d", failed);
 }
 
 void worker_join(struct worker *worker)
 {
     (void)pthread_join(worker->thread, NULL);
-    if (worker->view != NULL)
-        view_unref(worker, worker->view);
-    exchange_free_all(worker);
-    bury_dead(&worker->burial);
-    static_cache_done(&worker->static_cache);
-    spill_pool_done(&worker->spills);
-    pipe_pool_done(&worker->pipes);
-    auth_memory_free(worker->auth_memory);
-    outlet_free_kept(worker);
     mailbox_close(&worker->inbox, worker->loop);
     loop_free(worker->loop);
     free(worker);

@@ -47,6 +47,7 @@ enum {
     EDGE_TAKEN_BYTES = 4096,
     EDGE_UNSENT_BYTES = 128 * 1024, /* that the kernel keeps for a client that reads slowly */
     EDGE_TARGET_IDLE_MS = 60000,
+    EDGE_TARGET_WARM_MS = 250,  /* idle for less: what cannot be repeated may be sent there */
     EDGE_HALF_CLOSED_MS = 5000, /* a client that sends no more, and is sent nothing */
     EDGE_LINGER_MS = 2000,
     EDGE_STOP_MS = 30000,
@@ -203,9 +204,11 @@ static inline void count_add(struct worker *worker, enum counter counter, uint64
     __atomic_store_n(&worker->counters[counter], now + n, __ATOMIC_RELAXED);
 }
 
-/* Starts the thread. <flusher> is where access log lines go. */
-struct worker *worker_start(unsigned index, struct mailbox *main, struct log_flusher *flusher,
-                            struct err *err);
+/* <flusher> is where access log lines go. */
+struct worker *worker_new(unsigned index, struct mailbox *main, struct log_flusher *flusher,
+                          struct err *err);
+/* Starts the thread, which has everything from then on. */
+MUST_CHECK bool worker_start(struct worker *worker, struct err *err);
 /* After LETTER_STOPPED. */
 void worker_join(struct worker *worker);
 

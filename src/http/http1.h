@@ -89,8 +89,12 @@ enum http1_result http1_parse_request(struct str bytes, struct http1_head *ret,
 enum http1_result http1_parse_response(struct str bytes, enum http_method method,
                                        struct http1_head *ret, const char **ret_why);
 
-/* The value of the first header <id>, or a text with ptr NULL. */
+/* The value of the first header <id>, or <name>, or of the first cookie <name>; a text with ptr
+ * NULL where there is none. Of two cookies of one name it is open which one counts (RFC
+ * 6265, 4.2.2). */
 struct str http1_header(const struct http1_head *head, enum http_name id);
+struct str http1_header_named(const struct http1_head *head, struct str name);
+struct str http1_cookie(const struct http1_head *head, struct str name);
 
 /* Reader of chunked bodies. Zero is the start. Trailers are read, checked and
  * dropped, with a limit on their size. */

@@ -269,11 +269,3 @@ enum http1_result http1_parse_response(struct str bytes, enum http_method method
         *ret_why = reader.why;
     return result;
 }
-
-struct str http1_header(const struct http1_head *head, enum http_name id)
-{
-    for (size_t i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == id)
-            return head->headers[i].value;
-    return (struct str){0};
-}

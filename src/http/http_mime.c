@@ -166,3 +166,8 @@ const char *http_mime_type(struct str path)
     const struct mime *found = bsearch(lower, table, ARRAY_LEN(table), sizeof table[0], compare);
     return found == NULL ? "application/octet-stream" : found->type;
 }
+
+bool http_mime_is(struct str value, struct str type)
+{
+    return str_eq_nocase(str_trim(str_sub(value, 0, str_find(value, ';'))), type);
+}

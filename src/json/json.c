@@ -138,16 +138,6 @@ bool json_get_u64(const json_t *object, const char *key, uint64_t max, uint64_t 
     return true;
 }
 
-bool json_get_bool(const json_t *object, const char *key, bool *ret, struct err *err)
-{
-    const json_t *value = json_object_get(object, key);
-
-    if (!json_is_boolean(value))
-        return wrong_type(key, "true or false", value, err);
-    *ret = json_is_true(value);
-    return true;
-}
-
 bool json_get_array(const json_t *object, const char *key, const json_t **ret, struct err *err)
 {
     const json_t *value = json_object_get(object, key);

@@ -43,7 +43,6 @@ MUST_CHECK bool json_get_text(const json_t *object, const char *key, const char 
 MUST_CHECK bool json_get_u64(const json_t *object, const char *key, uint64_t max, uint64_t *ret,
                              struct err *err);
 MUST_CHECK bool json_get_i64(const json_t *object, const char *key, int64_t *ret, struct err *err);
-MUST_CHECK bool json_get_bool(const json_t *object, const char *key, bool *ret, struct err *err);
 MUST_CHECK bool json_get_array(const json_t *object, const char *key, const json_t **ret,
                                struct err *err);
 MUST_CHECK bool json_get_object(const json_t *object, const char *key, const json_t **ret,

@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """Basic authentication: who comes in, what the application sees, and what a flood costs."""
 import base64
+import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import tap
+from own_rig import wait_for
 from tables import Recorder, connect, counter, expect_counter, get, publish
 
 with warnings.catch_warnings():
@@ -22,6 +27,7 @@ HASHES = {
     "yescrypt": crypt.crypt("sesame", "$y$j9T$F5Jx5fExrKuPp53xLKQ..1"),
 }
 HASHES["bcrypt"] = crypt.crypt("sesame", "$2y$05$" + "0" * 22)
+LOG = Path(os.environ["EDGE_FILES"]).parent / "access.log"
 SLOW = crypt.crypt("sesame", "$2y$08$" + "0" * 22)
 
 
@@ -126,6 +132,28 @@ def who_leaves_while_a_password_is_checked_harms_nobody():
     assert get("/", login("bcrypt", "sesame"))[0] == 200
 
 
+def lines_of(path):
+    lines = [json.loads(line) for line in LOG.read_text().rpartition("\n")[0].splitlines()]
+    return [line for line in lines if line["path"] == path]
+
+
+def a_name_without_its_password_is_nobodys_in_the_log():
+    """Nor where the client did not wait for the answer."""
+    publish(Recorder(), [rules(bcrypt=SLOW)])
+    for number in range(20):
+        sock = connect()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        name, value = login("bcrypt", f"guess {number}")[0]
+        sock.sendall(f"GET /left HTTP/1.1\r\nHost: a\r\n{name}: {value}\r\n\r\n".encode())
+        time.sleep(0.002)  # it is being checked
+        sock.close()
+    assert get("/wrong", login("bcrypt", "no"))[0] == 401 and get("/right", login("bcrypt", "sesame"))[0] == 200
+    wait_for(lambda: lines_of("/wrong") and lines_of("/right"), "the lines")
+    wait_for(lambda: 499 in [line["status"] for line in lines_of("/left")], "of those who left")
+    assert not [line for line in lines_of("/left") + lines_of("/wrong") if "user" in line]
+    assert lines_of("/right")[0]["user"] == "bcrypt"
+
+
 def a_flood_of_wrong_passwords_stalls_nobody_who_is_in():
     app = Recorder()
     publish(app, [rules(bcrypt=SLOW), {"path": "/free"}])
@@ -159,5 +187,6 @@ sys.exit(tap.run([
     streams_of_one_connection_wait_for_themselves_only,
     the_name_goes_where_a_rule_says,
     who_leaves_while_a_password_is_checked_harms_nobody,
+    a_name_without_its_password_is_nobodys_in_the_log,
     a_flood_of_wrong_passwords_stalls_nobody_who_is_in,
 ]))

@@ -259,6 +259,21 @@ def revalidation_in_the_background_uses_the_validator():
     assert get(url).body == first.body and seen("/swr304") == 2
 
 
+def revalidations_of_large_bodies_end_like_others():
+    publish({"stale_while_revalidate_s": 60, "stale_if_error_s": 60})
+    urls = ("/large304?n=500000&etag=x&cc=max-age%3D1", "/large503?n=500000&cc=max-age%3D1")
+    for url in urls:
+        assert get(url).status == 200
+    time.sleep(2.1)
+    LIVE["answers"] = False
+    assert "hit" in get(urls[1]).cache
+    wait_for(lambda: seen("/large503") == 2, "the failure")
+    LIVE["answers"] = True
+    assert "hit" in get(urls[0]).cache
+    wait_for(lambda: seen("/large304") == 2, "the revalidation")
+    wait_for(lambda: ask_edge()["connections_open"] == 0, "nobody is left who takes the body")
+
+
 def the_background_asks_as_its_client_would_who_came_by_way_of_a_proxy():
     publish(listener={"limits": {"trusted_proxies": ["127.0.0.1"]}})
     url, headers = "/proxied?cc=max-age%3D1,stale-while-revalidate%3D60", {
@@ -530,6 +545,7 @@ sys.exit(tap.run([test for test in [
     who_waited_twice_in_vain_does_not_wait_again,
     what_is_stale_is_sent_while_one_request_fetches_a_new_one,
     revalidation_in_the_background_uses_the_validator,
+    revalidations_of_large_bodies_end_like_others,
     the_background_asks_as_its_client_would_who_came_by_way_of_a_proxy,
     revalidations_in_the_background_have_a_limit,
     headers_of_revalidations_do_not_pile_up,

@@ -51,16 +51,16 @@
 
 enum { LISTENERS = 4, WAIT_MS = 10000, REQUEST_BYTES = 1024 * 1024, NOBODY = 65534 };
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define UNDER_SANITIZER
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define UNDER_SANITIZER
 #endif
 #endif
 
 #ifdef UNDER_SANITIZER
-static const bool sanitized = true; /* the leak check at the end reads /proc */
+static const bool sanitized = true; /* the leak check and reports read /proc */
 #else
 static const bool sanitized = false;
 #endif

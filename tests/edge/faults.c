@@ -88,8 +88,22 @@ WRAP(SENDMSG, ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (
 WRAP(ACCEPT4, int, accept4, (int fd, __SOCKADDR_ARG address, socklen_t *len, int flags), (fd, address, len, flags))
 WRAP(CONNECT, int, connect, (int fd, __CONST_SOCKADDR_ARG address, socklen_t len), (fd, address, len))
 WRAP(SOCKET, int, socket, (int domain, int type, int protocol), (domain, type, protocol))
-WRAP(EPOLL_CTL, int, epoll_ctl, (int poll_fd, int what, int fd, struct epoll_event *event), (poll_fd, what, fd, event))
 WRAP(PREAD, ssize_t, pread, (int fd, void *bytes, size_t len, off_t at), (fd, bytes, len, at))
 WRAP(SENDFILE, ssize_t, sendfile, (int to, int from, off_t *at, size_t len), (to, from, at, len))
 WRAP(SPLICE, ssize_t, splice, (int from, off64_t *from_at, int to, off64_t *to_at, size_t len, unsigned flags), (from, from_at, to, to_at, len, flags))
 /* clang-format on */
+
+/* Only what is added takes memory: a descriptor that is watched can always be watched otherwise. */
+int epoll_ctl(int poll_fd, int what, int fd, struct epoll_event *event)
+{
+    static int (*real)(int, int, int, struct epoll_event *);
+    int error = what == EPOLL_CTL_ADD ? fault(EPOLL_CTL) : 0;
+
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    if (real == NULL)
+        real = (int (*)(int, int, int, struct epoll_event *))dlsym(RTLD_NEXT, "epoll_ctl");
+    return real(poll_fd, what, fd, event);
+}

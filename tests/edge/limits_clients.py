@@ -4,6 +4,7 @@ import socket
 import ssl
 import struct
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/lib")
@@ -207,6 +208,43 @@ def a_body_may_be_slow_where_the_route_allows_it_and_when_it_is_fast_enough():
     expect_counter("slow_bodies", 1)
 
 
+class Pausing:
+    """An application that takes a request's head, and of the body nothing for <seconds>."""
+
+    def __init__(self, seconds):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen()
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, args=(seconds,), daemon=True).start()
+
+    def serve(self, seconds):
+        sock, _ = self.listener.accept()
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += sock.recv(100)
+        time.sleep(seconds)
+        left = int(data.lower().split(b"content-length: ")[1].split(b"\r\n")[0]) - len(data.split(b"\r\n\r\n", 1)[1])
+        while left > 0 and (piece := sock.recv(1 << 20)):
+            left -= len(piece)
+        if left == 0:
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        sock.close()
+
+
+def time_in_which_the_application_does_not_read_does_not_count():
+    piece, count = b"x" * 100000, 200  # more than all buffers on the way hold
+    publish(Pausing(6), [{"limits": {"body_rate": 8000000}}])
+    with connect() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: %d\r\n\r\n" % (count * len(piece)))
+        for _ in range(count):  # one at a time, so that the edge has read all there is when no more goes on
+            sock.sendall(piece)
+            time.sleep(0.002)
+        assert receive(sock)[0] == 200
+    expect_counter("slow_bodies", 1)
+
+
 def a_stream_of_http2_that_drips_is_cut_off():
     publish(app)
     with Connection() as client:
@@ -234,5 +272,6 @@ if __name__ == "__main__":
         a_target_is_told_by_the_protocol_too,
         a_body_that_drips_is_cut_off,
         a_body_may_be_slow_where_the_route_allows_it_and_when_it_is_fast_enough,
+        time_in_which_the_application_does_not_read_does_not_count,
         a_stream_of_http2_that_drips_is_cut_off,
     ]))

@@ -3,7 +3,8 @@
  * Loaded before libc (LD_PRELOAD) into the edge, together with clock.c: memory is short when a test
  * says so, and for as long. The next thread that accepts a connection finds its next FAILED_MAX
  * allocations refused, which is more of its reserve than it can do without, and the reserve is not
- * completed while <is_short>. Counts how many connections a thread accepts in one round of its loop.
+ * completed while <is_short>. Counts how many connections a thread accepts in one round of its
+ * loop.
  */
 #include "base/base.h"
 
@@ -34,7 +35,7 @@ static struct {
     uint64_t accepted;
     uint64_t most;   /* in one round */
     uint64_t rounds; /* of who has accepted something */
-} *shared;
+} * shared;
 
 #define THREAD_OWN static __thread __attribute__((tls_model("initial-exec")))
 

@@ -176,14 +176,36 @@ def a_408_in_two_pieces_is_no_answer_either():
     goes_over_a_new_connection(app, client, "GET /two HTTP/1.1")
 
 
-def what_cannot_be_repeated_fails_by_it():
+def of_what_must_not_be_repeated_the_client_is_told():
     app, client, server = begin()
     ask(client, "/two", "POST", b"body")
     assert read_request(server, b"body") == "POST /two HTTP/1.1"
     server.sendall(TIMEOUT)
-    status, _, text = receive(client)
-    assert status == 502 and b"slow" not in text, (status, text)
+    status, head, text = receive(client)
+    assert (status, text, head.get("connection")) == (408, b"slow", "close"), head
     assert app.is_left_alone(), "it was repeated"
+    assert is_closed(client)
+
+
+def what_must_not_be_repeated_is_not_sent_where_the_end_may_be_near():
+    app, client, server = begin()
+    time.sleep(0.5)
+    ask(client, "/two", "POST", b"body")
+    goes_over_a_new_connection(app, client, "POST /two HTTP/1.1", b"body")
+    assert is_closed(server), "both are kept"
+
+
+def what_may_be_repeated_is_sent_there():
+    app, client, server = begin()
+    time.sleep(0.5)
+    ask(client, "/two")
+    assert read_request(server) == "GET /two HTTP/1.1"
+    answer(server, "two")
+    assert receive(client)[2] == b"two"
+    ask(client, "/three", "POST", b"body")
+    assert read_request(server, b"body") == "POST /three HTTP/1.1"
+    answer(server, "three")
+    assert receive(client)[2] == b"three"
 
 
 def an_application_may_say_408_itself():
@@ -223,7 +245,9 @@ sys.exit(tap.run([
     an_end_before_a_request_costs_it_nothing,
     a_408_that_crosses_the_next_request_is_not_its_answer,
     a_408_in_two_pieces_is_no_answer_either,
-    what_cannot_be_repeated_fails_by_it,
+    of_what_must_not_be_repeated_the_client_is_told,
+    what_must_not_be_repeated_is_not_sent_where_the_end_may_be_near,
+    what_may_be_repeated_is_sent_there,
     an_application_may_say_408_itself,
     a_408_on_a_new_connection_is_an_answer,
     a_408_to_a_body_that_does_not_come_is_an_answer,

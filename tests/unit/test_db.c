@@ -167,7 +167,6 @@ static void a_broken_constraint_says_that_it_exists(void **state)
 
     assert_true(db_open(path, steps, 1, &db, &err));
     assert_true(insert(db, "one", STR(""), &err));
-    assert_int_equal(db_changes(db), 1);
     assert_false(insert(db, "one", STR(""), &err));
     assert_int_equal(err.code, ERR_EXISTS);
     assert_non_null(strstr(err.text, "item.name"));

@@ -417,6 +417,28 @@ static void a_header_is_found_by_its_name(void **state)
                      HTTP1_DONE);
     assert_true(str_is(http1_header(&head, HTTP_COOKIE), "one"));
     assert_null(http1_header(&head, HTTP_RANGE).ptr);
+    assert_true(str_is(http1_header_named(&head, STR("COOKIE")), "one"));
+    assert_true(str_is(http1_header_named(&head, STR("host")), "a"));
+    assert_null(http1_header_named(&head, STR("hos")).ptr);
+    assert_null(http1_header_named(&head, STR("hosts")).ptr);
+}
+
+static void a_cookie_is_found_by_its_name(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse_text("GET / HTTP/1.1\r\nHost: a\r\nX-Cookie: d=no\r\nCookie: ; a; "
+                   "ab=1;\t b = 2 ;c==3;b=4\r\nCookie: d=\r\ncookie: b=5; a=6\r\n\r\n"),
+        HTTP1_DONE);
+    assert_true(str_is(http1_cookie(&head, STR("ab")), "1"));
+    assert_true(str_is(http1_cookie(&head, STR("c")), "=3"));
+    assert_true(str_is(http1_cookie(&head, STR("b")), "4")); /* a name has no blanks */
+    assert_true(
+        str_is(http1_cookie(&head, STR("a")), "6")); /* nor is one without a value a cookie */
+    struct str empty = http1_cookie(&head, STR("d"));
+    assert_true(empty.ptr != NULL && empty.len == 0);
+    assert_null(http1_cookie(&head, STR("B")).ptr);
+    assert_null(http1_cookie(&head, STR("")).ptr);
 }
 
 static void upgrade_needs_both_headers_and_http_1_1(void **state)
@@ -660,6 +682,7 @@ int main(void)
         cmocka_unit_test(keep_alive_follows_version_and_connection),
         cmocka_unit_test(connection_marks_what_it_names_but_not_what_the_program_knows),
         cmocka_unit_test(a_header_is_found_by_its_name),
+        cmocka_unit_test(a_cookie_is_found_by_its_name),
         cmocka_unit_test(upgrade_needs_both_headers_and_http_1_1),
         cmocka_unit_test(expect_counts_only_for_a_body_in_http_1_1),
         cmocka_unit_test(what_is_valid_but_not_done_here_says_so),

@@ -54,6 +54,7 @@ def publish(app, routes=None, listener=None, certificates=None, upstream=None):
     pem = {"certificate_file": os.environ["EDGE_CERTIFICATE"], "key_file": os.environ["EDGE_KEY"]}
     limits = {"limits": listener} if listener else {}
     table = {
+        "sign_key": "01" * 32,
         "certificates": certificates or [{"names": ["*.localhost"], **pem}],
         "listeners": [{"id": 1, "kind": "http", **limits}, {"id": 2, "kind": "https", **limits},
                       {"id": 3, "kind": "tcp", "upstream": 0, **limits},
