@@ -8,6 +8,8 @@
 #include "compose/schema_priv.h"
 #include "compose/units.h"
 
+enum { KEYS_TOLD_MAX = 12 }; /* where none is like the unknown one */
+
 static const char *kind_name(const struct yaml_node *node)
 {
     static const char *const names[] = {
@@ -81,16 +83,19 @@ static struct yaml_node *canonical_scalar_text(struct load *load, const struct p
     }
     node->text = yaml_value_text(load->arena, node);
     node->quoted = true;
+    if ((schema->flags & SCHEMA_OCTAL) != 0 &&
+        (*node->text == '\0' || node->text[strspn(node->text, "01234567")] != '\0'))
+        return wrong_value(load, path, node, "a mode in octal digits, such as 0440");
     return canonical_words(load, path, schema, node);
 }
 
 static struct yaml_node *canonical_bool(struct load *load, const struct path *path,
                                         struct yaml_node *node)
 {
-    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "y", "Y",
-                                      "on",   "On",   "ON",   "1",   "t",   "T",   NULL};
-    static const char *const no[] = {"false", "False", "FALSE", "no", "No", "NO", "n", "N",
-                                     "off",   "Off",   "OFF",   "0",  "f",  "F",  NULL};
+    static const char *const yes[] = {"true", "True", "TRUE", "yes", "Yes", "YES",
+                                      "y",    "Y",    "on",   "On",  "ON",  NULL};
+    static const char *const no[] = {"false", "False", "FALSE", "no",  "No",  "NO",
+                                     "n",     "N",     "off",   "Off", "OFF", NULL};
 
     bool is_true = is_word(node->text, yes);
     if (!is_true && !is_word(node->text, no))
@@ -340,6 +345,16 @@ static struct yaml_node *canonical_map(struct load *load, const struct path *pat
     return node;
 }
 
+/* "there are: limit, timeout" */
+static const char *list_keys(struct arena *arena, const char *const *names)
+{
+    AUTO(buf_done) struct buf text = {0};
+
+    for (size_t i = 0; names[i] != NULL; i++)
+        buf_addf(&text, "%s%s", i == 0 ? "there are: " : ", ", names[i]);
+    return arena_str(arena, buf_str(&text));
+}
+
 static void unknown_key(struct load *load, const struct path *path, const struct schema *schema,
                         const struct yaml_item *item)
 {
@@ -358,6 +373,10 @@ static void unknown_key(struct load *load, const struct path *path, const struct
     place.column = item->column;
     if (hint == NULL)
         hint = suggest(load->arena, item->key, names);
+    if (hint == NULL)
+        hint = misplaced_owner(load, path);
+    if (hint == NULL && count > 0 && count <= KEYS_TOLD_MAX)
+        hint = list_keys(load->arena, names);
     load_error(load, &place, path, hint != NULL ? hint : "a key of your own must start with 'x-'",
                "unknown key '%.80s'", item->key);
 }

@@ -41,6 +41,16 @@ struct yaml_node *canonical_build(struct load *load, const struct path *path,
     return map;
 }
 
+static bool check_text(struct load *load, const struct path *path, const struct yaml_node *node)
+{
+    if (yaml_value(node).type == YAML_TEXT)
+        return true;
+    load_error(load, node, path,
+               arena_printf(load->arena, "put quotes around it: \"%.40s\"", node->text),
+               "must be a text or a list, and %.40s is neither", node->text);
+    return false;
+}
+
 struct yaml_node *canonical_command(struct load *load, const struct path *path,
                                     struct yaml_node *node)
 {
@@ -50,6 +60,8 @@ struct yaml_node *canonical_command(struct load *load, const struct path *path,
 
     if (node->kind != YAML_SCALAR)
         return node;
+    if (!check_text(load, path, node))
+        return NULL;
     if (!units_split_words(str_of(node->text), load->arena, &words, &count, &err)) {
         load_error(load, node, path, NULL, "%s", err.text);
         return NULL;
@@ -63,6 +75,8 @@ struct yaml_node *canonical_command(struct load *load, const struct path *path,
 struct yaml_node *canonical_test(struct load *load, const struct path *path, struct yaml_node *node)
 {
     if (node->kind == YAML_SCALAR) {
+        if (!check_text(load, path, node))
+            return NULL;
         struct yaml_node *list = yaml_new(load->arena, YAML_LIST, node);
         yaml_push(load->arena, list, yaml_new_text(load->arena, "CMD-SHELL", node));
         yaml_push(load->arena, list, yaml_new_text(load->arena, node->text, node));
@@ -104,23 +118,28 @@ struct yaml_node *canonical_name_map(struct load *load, const struct path *path,
     return map;
 }
 
+/* What a list says in short; a map gives the condition itself, perhaps in another file. */
 struct yaml_node *canonical_depends_on(struct load *load, const struct path *path,
                                        struct yaml_node *node)
 {
+    bool is_list = node->kind == YAML_LIST;
+
     node = canonical_name_map(load, path, node);
     for (size_t i = 0; node != NULL && node->kind == YAML_MAP && i < node->count; i++) {
         struct yaml_node *entry = node->items[i].node;
+        const struct path here = {path, node->items[i].key, 0};
 
         if (entry->tag != NULL && strcmp(entry->tag, "!reset") == 0)
             continue;
+        if (yaml_is_null(entry) && !is_list)
+            load_error(load, entry, &here, "write a list of names, or a map with 'condition'",
+                       "must be a map");
         if (yaml_is_null(entry))
             entry = node->items[i].node = yaml_new(load->arena, YAML_MAP, entry);
-        if (entry->kind != YAML_MAP)
+        if (!is_list || entry->kind != YAML_MAP)
             continue;
-        if (yaml_is_null(yaml_find(entry, "condition")))
-            set_text(load, entry, "condition", STR("service_started"));
-        if (yaml_is_null(yaml_find(entry, "required")))
-            yaml_set(load->arena, entry, "required", yaml_new_plain(load->arena, "true", entry));
+        set_text(load, entry, "condition", STR("service_started"));
+        yaml_set(load->arena, entry, "required", yaml_new_plain(load->arena, "true", entry));
     }
     return node;
 }

@@ -48,9 +48,10 @@ static void decode_depends_on(struct load *load, const struct yaml_node *node,
     }
 }
 
-static void decode_process(struct load *load, const struct yaml_node *node,
+static void decode_process(struct load *load, const struct path *path, const struct yaml_node *node,
                            struct compose_service *ret)
 {
+    decode_check_process(load, path, node);
     ret->command = value_texts(load->arena, node, "command");
     ret->has_command = !yaml_is_null(yaml_find(node, "command"));
     ret->entrypoint = value_texts(load->arena, node, "entrypoint");
@@ -85,7 +86,7 @@ static void decode_container(struct load *load, const struct path *path,
     ret->place = value_place(node);
     ret->image = value_text(node, "image");
     ret->build = decode_build(load, yaml_find(node, "build"));
-    decode_process(load, node, ret);
+    decode_process(load, path, node, ret);
     decode_volumes(load, path, node, ret);
     decode_ports(load, path, node, ret);
     decode_expose(load, path, node, ret);
@@ -218,4 +219,11 @@ const struct compose_service *compose_find_service(const struct compose *compose
         if (strcmp(compose->services[i].name, name) == 0)
             return &compose->services[i];
     return NULL;
+}
+
+const char *compose_route_host(const struct compose *compose, const struct compose_route *route)
+{
+    if (route->is_any_host)
+        return NULL;
+    return route->host != NULL ? route->host : compose->x.domain;
 }

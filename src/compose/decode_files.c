@@ -28,6 +28,18 @@ static uint32_t mount_mode(struct load *load, const struct path *path, const str
     return mode;
 }
 
+static const char *mount_owner(struct load *load, const struct path *path,
+                               const struct yaml_node *node, const char *key)
+{
+    const struct path here = {path, key, 0};
+    const char *text = value_text(node, key);
+    uint64_t number;
+
+    if (text != NULL && *text != '\0' && !str_to_u64(str_of(text), UINT32_MAX - 1, &number))
+        load_unfit(load, yaml_find(node, key), &here, NULL, "'%.40s' must be a number", text);
+    return text;
+}
+
 struct compose_file_mount *decode_file_mounts(struct load *load, const struct path *path,
                                               const struct yaml_node *node, const char *key,
                                               const char *folder, size_t *ret_count)
@@ -44,11 +56,12 @@ struct compose_file_mount *decode_file_mounts(struct load *load, const struct pa
         items[i] = (struct compose_file_mount){
             .source = value_text(entry, "source"),
             .target = mount_target(load, entry, folder),
-            .uid = value_text(entry, "uid"),
-            .gid = value_text(entry, "gid"),
+            .uid = mount_owner(load, &here, entry, "uid"),
+            .gid = mount_owner(load, &here, entry, "gid"),
             .mode = mount_mode(load, &here, entry),
             .place = value_place(entry),
         };
+        decode_check_target(load, &here, entry, items[i].target);
         if (items[i].source == NULL)
             load_error(load, entry, &here, NULL, "needs a 'source'");
     }

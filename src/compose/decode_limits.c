@@ -15,6 +15,8 @@ enum {
     BLKIO_MIN = 10,
     BLKIO_MAX = 1000,
     CPU_SHARES_MAX = 262144,
+    MEMORY_MIN_BYTES = 6 << 20, /* as Docker has it: less holds no process */
+    PIDS_MAX = 4194304,         /* of the kernel */
 };
 
 /* The same limit may be given in two places; then both must say the same. */
@@ -65,6 +67,17 @@ static void decode_replicas(struct load *load, const struct path *path,
     ret->replicas = (uint32_t)MIN(replicas, REPLICAS_MAX);
 }
 
+static void check_range(struct load *load, const struct path *path, const struct yaml_node *place,
+                        const struct compose_resources *limits)
+{
+    if (limits->memory_bytes > 0 && limits->memory_bytes < MEMORY_MIN_BYTES)
+        load_unfit(load, place, path, NULL, "a memory limit of %llu bytes; at least %d are needed",
+                   (unsigned long long)limits->memory_bytes, MEMORY_MIN_BYTES);
+    if (limits->pids > PIDS_MAX)
+        load_unfit(load, place, path, NULL, "a limit of %u processes; at most %d are accepted",
+                   limits->pids, PIDS_MAX);
+}
+
 void decode_limits(struct load *load, const struct path *path, const struct yaml_node *node,
                    struct compose_service *ret)
 {
@@ -82,6 +95,7 @@ void decode_limits(struct load *load, const struct path *path, const struct yaml
         ret->limits.memory_bytes = value_limit(node, "mem_limit");
     if (ret->limits.pids == 0)
         ret->limits.pids = (uint32_t)MIN(value_limit(node, "pids_limit"), UINT32_MAX);
+    check_range(load, path, node, &ret->limits);
 }
 
 /* 0 when it is missing or out of range. */

@@ -22,8 +22,8 @@ static uint64_t decode_count(struct load *load, const struct path *path,
     return number;
 }
 
-static uint64_t decode_time(struct load *load, const struct path *path, const struct yaml_node *map,
-                            const char *key)
+uint64_t decode_pause(struct load *load, const struct path *path, const struct yaml_node *map,
+                      const char *key)
 {
     const struct path here = {path, key, 0};
     uint64_t ms = value_ms(map, key, 0);
@@ -101,8 +101,8 @@ static void decode_port(struct load *load, const struct path *path, const struct
     ret->connections = decode_count(load, path, item, "connections", 1);
     ret->has_connections_per_ip = !yaml_is_null(yaml_find(item, "connections_per_ip"));
     ret->connections_per_ip = decode_count(load, path, item, "connections_per_ip", 0);
-    ret->idle_timeout_ms = decode_time(load, path, item, "idle_timeout");
-    ret->connect_timeout_ms = decode_time(load, path, item, "connect_timeout");
+    ret->idle_timeout_ms = decode_pause(load, path, item, "idle_timeout");
+    ret->connect_timeout_ms = decode_pause(load, path, item, "connect_timeout");
     ret->has_proxy_protocol = !yaml_is_null(yaml_find(item, "proxy_protocol"));
     ret->proxy_protocol = decode_ranges(load, path, item, "proxy_protocol");
 }

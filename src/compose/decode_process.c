@@ -3,6 +3,7 @@
  * How a process is watched, started again and logged. */
 #include "base/base.h"
 
+#include "base/signal_name.h"
 #include "compose/decode_service.h"
 #include "compose/decode_value.h"
 #include "compose/units.h"
@@ -160,4 +161,34 @@ struct compose_hook *decode_hooks(struct load *load, const struct path *path,
     }
     *ret_count = count;
     return count == 0 ? NULL : items;
+}
+
+void decode_check_process(struct load *load, const struct path *path, const struct yaml_node *node)
+{
+    const char *folder = value_text(node, "working_dir");
+    const char *stop = value_text(node, "stop_signal");
+    const struct yaml_node *environment = yaml_find(node, "environment");
+    struct err err;
+    int signo;
+
+    if (folder != NULL && *folder != '\0' && *folder != '/')
+        load_unfit(load, yaml_find(node, "working_dir"), &(struct path){path, "working_dir", 0},
+                   NULL, "'%.80s' must start with '/'", folder);
+    if (stop != NULL && *stop != '\0' && !signal_name_parse(stop, &signo, &err))
+        load_unfit(load, yaml_find(node, "stop_signal"), &(struct path){path, "stop_signal", 0},
+                   NULL, "%s", err.text);
+    for (size_t i = 0; !yaml_is_null(environment) && i < environment->count; i++)
+        if (environment->items[i].key[0] == '\0')
+            load_unfit(load, environment->items[i].node, &(struct path){path, "environment", 0},
+                       "write NAME=value", "a variable has no name");
+}
+
+void decode_check_target(struct load *load, const struct path *path, const struct yaml_node *place,
+                         const char *target)
+{
+    static const char *const taken[] = {"/", "/proc", NULL};
+
+    if (target != NULL && is_one_of(target, taken))
+        load_unfit(load, place, path, "name another place",
+                   "nothing can be mounted at '%s' of an instance", target);
 }

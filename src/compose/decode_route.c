@@ -4,8 +4,9 @@
 #include "compose/decode.h"
 #include "compose/decode_route.h"
 #include "compose/decode_value.h"
+#include "http/http_template.h"
 
-enum { ROUTES_MAX = 1000 };
+enum { ROUTES_MAX = 1000, HEADER_BYTES = 2048 };
 
 static uint16_t first_port(const struct compose_service *service)
 {
@@ -33,6 +34,14 @@ static bool decode_protocol(struct load *load, const struct path *path,
     return true;
 }
 
+/* As of https://, which no service of the file is asked by. */
+static bool has_scheme(struct str text)
+{
+    size_t colon = str_find(text, ':');
+
+    return str_starts(str_sub(text, colon, SIZE_MAX), STR("://"));
+}
+
 /* "backend:8000", or "backend" when the service says which port it has. */
 static void decode_to(struct load *load, const struct path *path, const struct compose *compose,
                       const struct yaml_node *node, struct compose_route *ret)
@@ -45,6 +54,12 @@ static void decode_to(struct load *load, const struct path *path, const struct c
     if (to == NULL)
         return;
     ret->is_h2c = decode_protocol(load, path, node, &rest);
+    if (has_scheme(rest)) {
+        load_error(load, yaml_find(node, "to"), &here,
+                   "write \"backend:8000\", or h2c:// before it",
+                   "'%.80s' is not a service and its port", to);
+        return;
+    }
     ret->service = arena_str(load->arena, str_cut(&rest, ':'));
     const struct compose_service *service = compose_find_service(compose, ret->service);
     if (service == NULL) {
@@ -64,14 +79,33 @@ static void decode_to(struct load *load, const struct path *path, const struct c
     ret->port = (uint16_t)port;
 }
 
+/* How much a request may send, and how long the service may be silent. */
+static void decode_waiting(struct load *load, const struct path *path, const struct yaml_node *node,
+                           struct compose_route *ret)
+{
+    static const char *const keys[] = {"protocol", "body_limit", "connect_timeout",
+                                       "response_timeout", "idle_timeout"};
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct path here = {path, keys[i], 0};
+        if (value_text(node, keys[i]) != NULL && value_text(node, "to") == NULL)
+            load_error(load, yaml_find(node, keys[i]), &here, NULL, "is only for routes with 'to'");
+    }
+    ret->has_body_limit = value_text(node, "body_limit") != NULL;
+    ret->body_limit_bytes = value_u64(node, "body_limit", 0);
+    ret->connect_timeout_ms = decode_pause(load, path, node, "connect_timeout");
+    ret->response_timeout_ms = decode_pause(load, path, node, "response_timeout");
+    ret->idle_timeout_ms = decode_pause(load, path, node, "idle_timeout");
+}
+
 static void decode_route(struct load *load, const struct path *path, const struct compose *compose,
                          const struct yaml_node *node, struct compose_route *ret)
 {
     const char *files = value_text(node, "files");
+    const struct path cache_control = {path, "cache_control", 0};
 
     ret->place = value_place(node);
-    ret->host = value_text(node, "host");
-    ret->path = value_text(node, "path");
+    decode_route_place(load, path, node, ret);
     ret->redirect = value_text(yaml_find(node, "redirect"), "to");
     ret->cache_control = value_text(node, "cache_control");
     if (files != NULL)
@@ -81,12 +115,12 @@ static void decode_route(struct load *load, const struct path *path, const struc
     decode_to(load, path, compose, node, ret);
     ret->balance = decode_route_balance(load, path, node);
     ret->cache = decode_route_cache(load, path, node);
-    if (ret->path == NULL)
-        ret->path = "/";
-    if (ret->path[0] != '/')
-        load_error(load, yaml_find(node, "path"), path, NULL, "path '%.80s' must start with '/'",
-                   ret->path);
-    if ((value_text(node, "to") != NULL) + (files != NULL) + (ret->redirect != NULL) != 1)
+    decode_waiting(load, path, node, ret);
+    if (ret->cache_control != NULL && !http_value_is_sane(str_of(ret->cache_control), HEADER_BYTES))
+        load_error(load, yaml_find(node, "cache_control"), &cache_control, NULL,
+                   "has a control character or is longer than %d bytes", HEADER_BYTES);
+    bool has_redirect = !yaml_is_null(yaml_find(node, "redirect"));
+    if ((value_text(node, "to") != NULL) + (files != NULL) + has_redirect != 1)
         load_error(load, node, path, NULL, "needs exactly one of 'to', 'files' and 'redirect'");
 }
 
@@ -106,5 +140,6 @@ void decode_routes(struct load *load, const struct path *path, const struct comp
     for (size_t i = 0; i < list->count; i++) {
         const struct path here = {&routes, NULL, i};
         decode_route(load, &here, compose, list->items[i].node, &ret->routes[ret->route_count++]);
+        decode_route_check_twin(load, &here, list->items[i].node, ret, i);
     }
 }

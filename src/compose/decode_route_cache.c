@@ -7,6 +7,8 @@
 
 enum { PARTS_MAX = 16, NAME_MAX_BYTES = 50, FRESH_MAX_DAYS = 3650 };
 
+#define OBJECT_MAX_BYTES (UINT64_C(1) << 40)
+
 static bool is_token(struct str name)
 {
     static const char others[] = "!#$%&'*+-.^_`|~";
@@ -77,7 +79,7 @@ const struct compose_cache *decode_route_cache(struct load *load, const struct p
     struct compose_cache *cache = ARENA_NEW(load->arena, struct compose_cache);
     cache->has_default = !yaml_is_null(yaml_find(map, "default"));
     cache->default_ms = decode_time(load, &here, map, "default");
-    cache->max_object_bytes = value_u64(map, "max_object", 0);
+    cache->max_object_bytes = decode_room(load, &here, map, "max_object", OBJECT_MAX_BYTES);
     cache->while_revalidate_ms = decode_time(load, &here, map, "stale_while_revalidate");
     cache->if_error_ms = decode_time(load, &here, map, "stale_if_error");
     cache->key = decode_list(load, &here, map, "key", is_part, parts_hint);

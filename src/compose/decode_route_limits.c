@@ -18,6 +18,8 @@ enum {
     FILL_MAX_DAYS = 30,
 };
 
+#define CACHE_MAX_BYTES (UINT64_C(1) << 40)
+
 /* ---- rates ---- */
 
 static bool parse_unit(struct str text, uint64_t *ret_seconds)
@@ -118,15 +120,15 @@ static void decode_rates(struct load *load, const struct path *path, const struc
 
 /* ---- sizes, addresses ---- */
 
-static uint64_t decode_size(struct load *load, const struct path *path,
-                            const struct yaml_node *node, const char *key)
+uint64_t decode_room(struct load *load, const struct path *path, const struct yaml_node *map,
+                     const char *key, uint64_t max)
 {
     const struct path here = {path, key, 0};
-    uint64_t bytes = value_u64(node, key, 0);
+    uint64_t bytes = value_u64(map, key, 0);
 
-    if (!yaml_is_null(yaml_find(node, key)) && (bytes == 0 || bytes > HEAD_MAX_BYTES))
-        load_error(load, yaml_find(node, key), &here, NULL, "must be 1 to %d bytes",
-                   HEAD_MAX_BYTES);
+    if (!yaml_is_null(yaml_find(map, key)) && (bytes == 0 || bytes > max))
+        load_error(load, yaml_find(map, key), &here, NULL, "must be 1 to %llu bytes",
+                   (unsigned long long)max);
     return bytes;
 }
 
@@ -173,8 +175,8 @@ const struct compose_limits *decode_route_limits(struct load *load, const struct
     limits->dry_run = value_bool(node, "rate_limit_dry_run", false);
     limits->allow = decode_ranges(load, path, node, "allow");
     limits->deny = decode_ranges(load, path, node, "deny");
-    limits->header_bytes = decode_size(load, path, node, "header_limit");
-    limits->url_bytes = decode_size(load, path, node, "url_limit");
+    limits->header_bytes = decode_room(load, path, node, "header_limit", HEAD_MAX_BYTES);
+    limits->url_bytes = decode_room(load, path, node, "url_limit", HEAD_MAX_BYTES);
     limits->body_rate = yaml_is_null(yaml_find(node, "body_rate"))
                             ? COMPOSE_BODY_RATE_MISSING
                             : (int64_t)MIN(value_u64(node, "body_rate", 0), (uint64_t)UINT32_MAX);
@@ -204,10 +206,10 @@ const struct compose_edge *decode_edge(struct load *load, const struct path *pat
     edge->connections = decode_connections(load, &here, map, "connections");
     edge->has_connections_per_ip = !yaml_is_null(yaml_find(map, "connections_per_ip"));
     edge->connections_per_ip = decode_connections(load, &here, map, "connections_per_ip");
-    edge->header_bytes = decode_size(load, &here, map, "header_limit");
-    edge->url_bytes = decode_size(load, &here, map, "url_limit");
+    edge->header_bytes = decode_room(load, &here, map, "header_limit", HEAD_MAX_BYTES);
+    edge->url_bytes = decode_room(load, &here, map, "url_limit", HEAD_MAX_BYTES);
     edge->access_log = decode_access_log(load, &here, map);
-    edge->cache_bytes = value_u64(map, "cache_size", 0);
+    edge->cache_bytes = decode_room(load, &here, map, "cache_size", CACHE_MAX_BYTES);
     edge->trusted_proxies = decode_ranges(load, &here, map, "trusted_proxies");
     edge->proxy_protocol = decode_ranges(load, &here, map, "proxy_protocol");
     return edge;

@@ -141,6 +141,7 @@ static struct compose_volume_mount decode_volume(struct load *load, const struct
         .place = value_place(node),
     };
 
+    decode_check_target(load, path, node, mount.target);
     if (strcmp(type, "bind") == 0) {
         mount.type = VOLUME_BIND;
         mount.create_host_path = value_bool(bind, "create_host_path", true);
@@ -171,6 +172,7 @@ static struct compose_volume_mount decode_tmpfs(struct load *load, const struct 
 
     if (target.len == 0 || target.ptr[0] != '/')
         load_unfit(load, entry, path, NULL, "'%.80s' must start with '/'", entry->text);
+    decode_check_target(load, path, entry, mount.target);
     while (rest.ptr != NULL) {
         struct str value = str_cut(&rest, ',');
         struct str name = str_cut(&value, '=');

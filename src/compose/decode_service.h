@@ -29,6 +29,12 @@ struct compose_logging decode_logging(struct load *load, const struct path *path
 struct compose_hook *decode_hooks(struct load *load, const struct path *path,
                                   const struct yaml_node *node, const char *key, size_t *ret_count);
 
+/* What the kernel or runc would refuse much later, without a line of the file. */
+void decode_check_process(struct load *load, const struct path *path, const struct yaml_node *node);
+/* <target> of a volume, a secret or a config. */
+void decode_check_target(struct load *load, const struct path *path, const struct yaml_node *place,
+                         const char *target);
+
 /* decode_limits.c: limits and replicas */
 void decode_limits(struct load *load, const struct path *path, const struct yaml_node *node,
                    struct compose_service *ret);

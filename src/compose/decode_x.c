@@ -14,7 +14,10 @@
 #include "compose/model_limits.h"
 #include "http/http_names.h"
 
-enum { CHECKS_MAX = 1000 }; /* failures or successes in a row that are waited for */
+enum {
+    CHECKS_MAX = 1000, /* failures or successes in a row that are waited for */
+    CERTIFICATES_MAX = 100,
+};
 
 static uint16_t decode_port(struct load *load, const struct path *path, const struct yaml_node *map,
                             const char *key, uint16_t otherwise)
@@ -178,6 +181,61 @@ static void decode_tls(struct load *load, const struct yaml_node *map, struct co
         ret->tls = TLS_FILES;
 }
 
+static bool is_host_of(const struct compose_x *x, const char *name)
+{
+    bool found = x->domain != NULL && str_eq_nocase(str_of(x->domain), str_of(name));
+
+    for (size_t i = 0; i < x->route_count && !found; i++)
+        found = x->routes[i].host != NULL && str_eq_nocase(str_of(x->routes[i].host), str_of(name));
+    return found;
+}
+
+static void check_certificate(struct load *load, const struct path *path,
+                              const struct yaml_node *node, const struct compose_x *x,
+                              const struct compose_certificate *made)
+{
+    const struct path hosts = {path, "hosts", 0};
+
+    if (made->hosts.count == 0 || made->certificate == NULL || made->key == NULL)
+        load_error(load, node, path, NULL, "needs 'hosts', 'certificate' and 'key'");
+    for (size_t i = 0; i < made->hosts.count; i++) {
+        const struct path here = {&hosts, NULL, i};
+        if (!is_host_of(x, made->hosts.items[i]))
+            load_error(load, yaml_find(node, "hosts")->items[i].node, &here,
+                       "write it as the route does", "no route has the host '%.80s'",
+                       made->hosts.items[i]);
+    }
+}
+
+/* The routes are known. */
+static void decode_certificates(struct load *load, const struct path *path,
+                                const struct yaml_node *map, struct compose_x *ret)
+{
+    const struct yaml_node *list = yaml_find(map, "certificates");
+    const struct path certificates = {path, "certificates", 0};
+
+    if (yaml_is_null(list) || list->count == 0)
+        return;
+    if (list->count > CERTIFICATES_MAX) {
+        load_error(load, list, &certificates, NULL, "more than %d of them", CERTIFICATES_MAX);
+        return;
+    }
+    struct compose_certificate *made =
+        ARENA_ARRAY(load->arena, struct compose_certificate, list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct yaml_node *node = list->items[i].node;
+        const struct path here = {&certificates, NULL, i};
+        made[i] =
+            (struct compose_certificate){.hosts = value_texts(load->arena, node, "hosts"),
+                                         .certificate = decode_file(load, node, "certificate"),
+                                         .key = decode_file(load, node, "key"),
+                                         .ocsp = decode_file(load, node, "ocsp")};
+        check_certificate(load, &here, node, ret, &made[i]);
+    }
+    ret->certificates = made;
+    ret->certificate_count = list->count;
+}
+
 /* Nobody could ever show a certificate. */
 static void check_client_ca(struct load *load, const struct path *path, const struct yaml_node *map,
                             const struct compose_x *x)
@@ -194,6 +252,19 @@ static void check_client_ca(struct load *load, const struct path *path, const st
     }
 }
 
+/* One port speaks one of the two, and without any nobody comes in. */
+static void check_listen(struct load *load, const struct path *path, const struct yaml_node *listen,
+                         const struct compose_x *x)
+{
+    if (!x->has_listen || load->warnings_off > 0)
+        return;
+    if (x->http_port == x->https_port && x->http_port != 0)
+        load_error(load, listen, path, "give each a port of its own; 0 is none",
+                   "http and https are both port %u", (unsigned)x->http_port);
+    else if (x->http_port == 0 && (x->https_port == 0 || x->tls == TLS_OFF))
+        load_error(load, listen, path, "write http: 80 or https: 443", "there is no port left");
+}
+
 struct compose_x decode_x_top(struct load *load, const struct compose *compose,
                               const struct yaml_node *node)
 {
@@ -205,16 +276,19 @@ struct compose_x decode_x_top(struct load *load, const struct compose *compose,
     struct compose_x x = {.runtime = value_text(map, "runtime"),
                           .domain = value_text(map, "domain")};
 
+    decode_domain(load, &path, map);
     if (x.runtime == NULL)
         x.runtime = "auto";
     x.has_listen = !yaml_is_null(listen);
     x.http_port = decode_port(load, &listen_path, listen, "http", 80);
     x.https_port = decode_port(load, &listen_path, listen, "https", 443);
     decode_tls(load, map, &x);
+    check_listen(load, &listen_path, listen, &x);
     x.edge = decode_edge(load, &path, yaml_find(map, "edge"));
     x.releases = decode_releases(load, &path, yaml_find(map, "releases"));
     x.deploy = decode_x_deploy(load, &deploy_path, yaml_find(map, "deploy"));
     decode_routes(load, &path, compose, map, &x);
     check_client_ca(load, &path, map, &x);
+    decode_certificates(load, &path, map, &x);
     return x;
 }

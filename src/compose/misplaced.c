@@ -66,16 +66,22 @@ const char *misplaced_key(struct load *load, const struct path *path, const stru
     return NULL;
 }
 
+const char *misplaced_owner(struct load *load, const struct path *path)
+{
+    if (path == NULL || path->parent == NULL || path->parent->parent != NULL || path->key == NULL ||
+        !is_below_services(path) || schema_find_key(&schema_service, path->key) == NULL)
+        return NULL;
+    return arena_printf(load->arena, "'%s' is a key of a service; indent it further", path->key);
+}
+
 const char *misplaced_value(struct load *load, const struct path *path,
                             const struct yaml_node *node, enum yaml_kind wanted)
 {
     const char *text = node->kind == YAML_SCALAR ? node->text : "";
+    const char *owner = wanted == YAML_MAP ? misplaced_owner(load, path) : NULL;
 
-    if (path != NULL && path->parent != NULL && path->parent->parent == NULL &&
-        is_below_services(path) && path->key != NULL && wanted == YAML_MAP &&
-        schema_find_key(&schema_service, path->key) != NULL)
-        return arena_printf(load->arena, "'%s' is a key of a service; indent it further",
-                            path->key);
+    if (owner != NULL)
+        return owner;
     if (wanted == YAML_LIST && node->kind == YAML_MAP)
         return "begin each entry with '- '";
     if (wanted == YAML_LIST && text[0] == '-')

@@ -12,6 +12,10 @@
 const char *misplaced_key(struct load *load, const struct path *path, const struct schema *schema,
                           const struct yaml_item *item);
 
+/* The service at <path> has the name of a key of services and holds nothing that a service has.
+ * NULL: it has not. */
+const char *misplaced_owner(struct load *load, const struct path *path);
+
 /* <node> at <path> is of another kind than <wanted>. NULL: nothing is known about it. */
 const char *misplaced_value(struct load *load, const struct path *path,
                             const struct yaml_node *node, enum yaml_kind wanted);

@@ -354,13 +354,19 @@ struct compose_cache;
 /* x-ishizue.routes[]: exactly one of service, files, redirect. */
 struct compose_route {
     const char *host; /* NULL: the domain, or any */
+    bool is_any_host; /* whatever the domain is */
     const char *path; /* prefix; "/" at least */
     const char *service;
     uint16_t port;     /* with service */
     bool is_h2c;       /* it is asked by HTTP/2 */
     const char *files; /* absolute folder */
     const char *redirect;
-    const char *cache_control;             /* NULL: as the upstream says */
+    const char *cache_control; /* NULL: as the upstream says */
+    bool has_body_limit;
+    uint64_t body_limit_bytes;   /* 0: none */
+    uint64_t connect_timeout_ms; /* 0: not given, as the two below */
+    uint64_t response_timeout_ms;
+    uint64_t idle_timeout_ms;
     const struct compose_balance *balance; /* NULL: not given, as the three below */
     const struct compose_limits *limits;
     const struct compose_rules *rules;
@@ -369,6 +375,14 @@ struct compose_route {
 };
 
 enum compose_tls { TLS_AUTO, TLS_OFF, TLS_FILES };
+
+/* x-ishizue.certificates[]: of hosts that have one of their own; absolute paths. */
+struct compose_certificate {
+    struct compose_texts hosts;
+    const char *certificate;
+    const char *key;
+    const char *ocsp; /* NULL: none */
+};
 
 /* Releases that stay stored, beside the running one and the one before it. */
 struct compose_releases {
@@ -382,8 +396,10 @@ struct compose_x {
     enum compose_tls tls;
     const char *tls_certificate; /* TLS_FILES: absolute paths */
     const char *tls_key;
-    const char *tls_ocsp;            /* absolute, and so is the next; NULL: none */
-    const char *tls_client_ca;       /* of clients' certificates */
+    const char *tls_ocsp;      /* absolute, and so is the next; NULL: none */
+    const char *tls_client_ca; /* of clients' certificates */
+    const struct compose_certificate *certificates;
+    size_t certificate_count;
     const struct compose_edge *edge; /* NULL: not given */
     uint16_t http_port;  /* default 80; from `listen: {http, https}`; 0: not listened to */
     uint16_t https_port; /* default 443 */
@@ -415,3 +431,6 @@ bool compose_build_is_same(const struct compose_build *a, const struct compose_b
 
 /* NULL when there is none. */
 const struct compose_service *compose_find_service(const struct compose *compose, const char *name);
+
+/* The host that <route> is for; NULL: any. */
+const char *compose_route_host(const struct compose *compose, const struct compose_route *route);

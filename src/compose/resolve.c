@@ -119,7 +119,8 @@ static void resolve_volumes(const struct resolve *with, const struct path *path,
 
     for (size_t i = 0; volumes != NULL && i < volumes->count; i++) {
         const struct path here = {&list, NULL, i};
-        resolve_volume(with, &here, volumes->items[i].node);
+        if (volumes->items[i].node->kind == YAML_MAP) /* else a variable in it was left alone */
+            resolve_volume(with, &here, volumes->items[i].node);
     }
 }
 
@@ -149,6 +150,26 @@ static void depend_on(const struct resolve *with, struct yaml_node *service,
     yaml_set(with->load->arena, entry, "required", plain(with, "true", like));
     yaml_set(with->load->arena, entry, "restart", plain(with, restart, like));
     yaml_set(with->load->arena, map, key, entry);
+}
+
+/* A map names the condition, in one of its files. */
+static void resolve_depends_on(const struct resolve *with, const struct path *path,
+                               const struct yaml_node *service)
+{
+    const struct yaml_node *map = yaml_find(service, "depends_on");
+    const struct path owner = {path, "depends_on", 0};
+
+    for (size_t i = 0; !yaml_is_null(map) && i < map->count; i++) {
+        const struct path here = {&owner, map->items[i].key, 0};
+        struct yaml_node *entry = map->items[i].node;
+
+        if (is_missing(entry, "required"))
+            yaml_set(with->load->arena, entry, "required", plain(with, "true", entry));
+        if (is_missing(entry, "condition"))
+            load_error(with->load, entry, &here,
+                       "service_started, service_healthy or service_completed_successfully",
+                       "needs 'condition'");
+    }
 }
 
 /* Sharing another service's network or volumes, or a link to it, implies that it starts before. */
@@ -214,6 +235,7 @@ static void resolve_service(const struct resolve *with, const struct path *path,
         resolve_build(with, service);
     resolve_open_values(with, yaml_find(service, "environment"), false);
     resolve_volumes(with, path, service);
+    resolve_depends_on(with, path, service);
     resolve_secrets(with, service);
     if (is_normal)
         imply_dependencies(with, service);

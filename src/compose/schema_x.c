@@ -42,6 +42,31 @@ static const struct schema_key x_releases_keys[] = {
      "test_releases_beyond_the_number_or_the_disk_budget_go"},
     {0},
 };
+#define TEST_CERTIFICATES "test_hosts_of_one_file_have_certificates_of_their_own"
+
+static const struct schema_key certificate_keys[] = {
+    {"hosts",
+     SUPPORT_HONOURED,
+     {.type = SCHEMA_LIST, .items = &text, .canonical = canonical_text_list},
+     "hosts of routes, or the domain",
+     NULL,
+     TEST_CERTIFICATES},
+    {"certificate",
+     SUPPORT_HONOURED,
+     {.type = SCHEMA_TEXT},
+     "file of it, with those that signed it (PEM)",
+     NULL,
+     TEST_CERTIFICATES},
+    {"key", SUPPORT_HONOURED, {.type = SCHEMA_TEXT}, "file of its key", NULL, TEST_CERTIFICATES},
+    {"ocsp",
+     SUPPORT_HONOURED,
+     {.type = SCHEMA_TEXT},
+     "file of the authority's response (DER)",
+     NULL,
+     TEST_CERTIFICATES},
+    {0},
+};
+static const struct schema certificate = {.type = SCHEMA_OBJECT, .keys = certificate_keys};
 static const struct schema_key x_top_keys[] = {
     {"runtime",
      SUPPORT_EMULATED,
@@ -61,6 +86,12 @@ static const struct schema_key x_top_keys[] = {
      "auto, off or {certificate, key, ocsp, client_ca}",
      NULL,
      "test_certificate_files_that_go_bad_hurt_nobody_else"},
+    {"certificates",
+     SUPPORT_HONOURED,
+     {.type = SCHEMA_LIST, .items = &certificate},
+     "hosts with a certificate of their own, beside that of tls",
+     NULL,
+     TEST_CERTIFICATES},
     {"listen",
      SUPPORT_HONOURED,
      {.type = SCHEMA_OBJECT, .keys = listen_keys},

@@ -110,6 +110,8 @@ static bool read_text(struct load *load, const char *path, const char *name, str
                        COMPOSE_FILE_BYTES / 1024);
     if (!done)
         return false;
+    if (ret->len > 0 && memchr(ret->ptr, '\0', ret->len) != NULL)
+        return err_set(err, ERR_INVALID, "%s: holds a zero byte; save the file as UTF-8", name);
     load->byte_count += ret->len;
     if (++load->file_count > COMPOSE_LOADED_FILES_MAX)
         return err_set(err, ERR_LIMIT, "%s: more than %d compose files are needed", name,

@@ -196,6 +196,17 @@ static bool check_key(const struct parser *parser, const struct yaml_node *map,
     return fail_at(parser, key, err);
 }
 
+/* A key that is there as "!reset" takes away what an earlier file has, not what it merges itself:
+ * together they replace the earlier one. */
+static bool fill_reset(struct parser *parser, struct yaml_item *own, const struct yaml_node *from)
+{
+    if (own == NULL || own->node->tag == NULL || strcmp(own->node->tag, "!reset") != 0)
+        return false;
+    own->node = yaml_copy(parser->arena, from);
+    own->node->tag = "!override";
+    return true;
+}
+
 /* Adds the keys of <from> that <map> does not have. */
 static bool merge_map(struct parser *parser, struct yaml_node *map, const struct yaml_node *from,
                       const struct yaml_node *key, struct err *err)
@@ -208,7 +219,8 @@ static bool merge_map(struct parser *parser, struct yaml_node *map, const struct
         return fail_at(parser, key, err);
     }
     for (size_t i = 0; i < from->count; i++) {
-        if (yaml_find_item(map, from->items[i].key) != NULL)
+        struct yaml_item *own = yaml_find_item(map, from->items[i].key);
+        if (fill_reset(parser, own, from->items[i].node) || own != NULL)
             continue;
         if (map->count >= parser->limits.keys) {
             (void)err_set(err, ERR_LIMIT, "more than %zu keys in one map", parser->limits.keys);

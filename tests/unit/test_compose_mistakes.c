@@ -72,6 +72,9 @@ static void a_key_at_the_wrong_place_says_where_it_belongs(void **state)
         {"services:\n  web:\n    image: a\n  volumes:\n    data: {}\n",
          "compose.yaml:5:5: services.volumes: unknown key 'data'; if 'volumes' is no service, "
          "indent it less"},
+        {"services:\n  web:\n    image: a\n  environment:\n    MODE: b\n",
+         "compose.yaml:5:5: services.environment: unknown key 'MODE'; 'environment' is a key of a "
+         "service; indent it further"},
         {S("dockerfile: b"),
          "compose.yaml:1:28: services.web: unknown key 'dockerfile'; it belongs under 'build'"},
         {S("memory: 5m"), "compose.yaml:1:28: services.web: unknown key 'memory'; it belongs under "
@@ -195,6 +198,60 @@ static void a_port_of_the_machine_is_published_once(void **state)
                     "already; give one of them another port");
 }
 
+/* What would only come to light when an instance starts, without a line of the file. */
+static void what_no_instance_can_have_is_refused_at_its_place(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {S("working_dir: app"),
+         "compose.yaml:1:41: services.web.working_dir: 'app' must start with '/'"},
+        {S("stop_signal: SIGFOO"),
+         "compose.yaml:1:41: services.web.stop_signal: 'SIGFOO' is no signal; write a name such as "
+         "SIGTERM, or a number from 1 to 64"},
+        {S("environment: {\"\": b}"),
+         "compose.yaml:1:46: services.web.environment: a variable has no name; write NAME=value"},
+        {S("volumes: [\"./b:/\"]"), "compose.yaml:1:38: services.web.volumes[0]: nothing can be "
+                                    "mounted at '/' of an instance; name another place"},
+        {S("tmpfs: /proc"), "compose.yaml:1:35: services.web.tmpfs[0]: nothing can be mounted at "
+                            "'/proc' of an instance; name another place"},
+        {"services: {web: {image: a, configs: [{source: c, target: /}]}}\n"
+         "configs: {c: {content: b}}\n",
+         "compose.yaml:1:38: services.web.configs[0]: nothing can be mounted at '/' of an "
+         "instance; name another place"},
+        {"services: {web: {image: a, configs: [{source: c, uid: root}]}}\n"
+         "configs: {c: {content: b}}\n",
+         "compose.yaml:1:55: services.web.configs[0].uid: 'root' must be a number"},
+        {S("mem_limit: 5m"), "compose.yaml:1:17: services.web: a memory limit of 5242880 bytes; at "
+                             "least 6291456 are needed"},
+        {S("pids_limit: 4194305"), "compose.yaml:1:17: services.web: a limit of 4194305 processes; "
+                                   "at most 4194304 are accepted"},
+    };
+    static const char *const good[] = {S("working_dir: \"\""),   S("stop_signal: SIGRTMIN+3"),
+                                       S("stop_signal: \"9\""),  S("mem_limit: 6m"),
+                                       S("pids_limit: 4194304"), S("volumes: [\"./b:/process\"]")};
+
+    fixture.options.refuse = true;
+    refuse_all(rows, ARRAY_LEN(rows));
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        fixture_write("compose.yaml", good[i]);
+        assert_true(fixture_try());
+        json_unref(TAKE(fixture.resolved));
+    }
+}
+
+static void a_file_with_a_zero_byte_says_how_to_save_it(void **state)
+{
+    static const char utf16[] = "s\0e\0r\0v\0i\0c\0e\0s\0:\0\n";
+    struct err err;
+
+    (void)state;
+    assert_true(
+        file_write(fixture_path("compose.yaml"), (struct str){utf16, sizeof utf16}, 0644, &err));
+    assert_false(fixture_try());
+    assert_string_equal(fixture.err.text,
+                        "compose.yaml: holds a zero byte; save the file as UTF-8");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +261,8 @@ int main(void)
         FIXTURE_TEST(what_is_empty_for_want_of_a_variable_says_so),
         FIXTURE_TEST(a_value_that_is_not_written_has_the_place_of_its_key),
         FIXTURE_TEST(a_port_of_the_machine_is_published_once),
+        FIXTURE_TEST(what_no_instance_can_have_is_refused_at_its_place),
+        FIXTURE_TEST(a_file_with_a_zero_byte_says_how_to_save_it),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -120,7 +120,8 @@ static void values_that_cannot_run_are_an_error_of_up_and_a_warning_of_config(vo
         {ONE("cpu_period: 10"), "10 is not from 1000 to 1000000"},
         {ONE("blkio_config: {weight: 5}"), "5 is not from 10 to 1000"},
         {ONE("umask: 01000"), "is no set of permissions"},
-        {ONE("secrets: [{source: k, mode: \"9\"}]}\nsecrets: {k: {file: k}"), "'9' is no mode"},
+        {ONE("secrets: [{source: k, mode: \"77777\"}]}\nsecrets: {k: {file: k}"),
+         "'77777' is no mode"},
         {ONE("secrets: [k]}\nsecrets: {k: {environment: GONE_42}"),
          "variable 'GONE_42' is not set"},
         {ONE("volumes: [{type: volume, source: v1, target: /v, volume: {subpath: a/../b}}]}\n"

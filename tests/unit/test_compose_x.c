@@ -6,6 +6,7 @@
 static void x_ishizue_is_decoded(void **state)
 {
     (void)state;
+    fixture_write("static/a", "");
     fixture_load("x-ishizue:\n"
                  "  domain: shop.localhost\n"
                  "  tls: off\n"
@@ -55,6 +56,36 @@ static void x_ishizue_is_decoded(void **state)
     assert_int_equal(s->x.health.retries, 9);
     assert_string_equal(s->x.migrate, "up");
     assert_string_equal(fixture_messages(), "");
+}
+
+static void a_route_says_for_whom_it_is_and_how_long_it_waits(void **state)
+{
+    (void)state;
+    fixture_load("services: {s: {image: a}}\n"
+                 "x-ishizue:\n"
+                 "  domain: a.test\n"
+                 "  routes:\n"
+                 "    - {to: \"s:1\", body_limit: 2m, connect_timeout: 1s, response_timeout: 5m,\n"
+                 "       idle_timeout: 24h}\n"
+                 "    - {host: \"*\", to: \"s:1\", body_limit: 0}\n"
+                 "    - {host: \"*.a.test\", to: \"s:1\"}\n"
+                 "    - {host: \"[::1]\", files: ./none}\n");
+    const struct compose *compose = fixture.compose;
+    const struct compose_route *routes = compose->x.routes;
+
+    assert_true(routes[0].has_body_limit && routes[1].has_body_limit && !routes[2].has_body_limit);
+    assert_int_equal(routes[0].body_limit_bytes, 2 << 20);
+    assert_int_equal(routes[1].body_limit_bytes, 0);
+    assert_int_equal(routes[0].connect_timeout_ms, 1000);
+    assert_int_equal(routes[0].response_timeout_ms, 300000);
+    assert_int_equal(routes[0].idle_timeout_ms, 86400000);
+    assert_int_equal(routes[1].idle_timeout_ms, 0);
+    assert_string_equal(compose_route_host(compose, &routes[0]), "a.test");
+    assert_null(compose_route_host(compose, &routes[1]));
+    assert_string_equal(compose_route_host(compose, &routes[2]), "*.a.test");
+    assert_string_equal(fixture_messages(),
+                        "warning: compose.yaml:9:30: x-ishizue.routes[3].files: there is no folder "
+                        "'./none'; make it, or the route answers 404\n");
 }
 
 static void a_certificate_of_ones_own_is_found_beside_the_file(void **state)
@@ -119,6 +150,44 @@ static void what_is_wrong_in_x_ishizue_is_refused(void **state)
                                   "'to', 'files' and 'redirect'"},
         {"{routes: [{path: x, to: \"s:1\"}]}",
          "compose.yaml:2:29: x-ishizue.routes[0]: path 'x' must start with '/'"},
+        {"{routes: [{path: /a?b, to: \"s:1\"}]}", "compose.yaml:2:29: x-ishizue.routes[0].path: "
+                                                  "'/a?b' is not a path; write the start of the "
+                                                  "paths that are meant, such as /api/"},
+        {"{routes: [{path: /api/*, to: \"s:1\"}]}",
+         "compose.yaml:2:29: x-ishizue.routes[0].path: '/api/*' is not a path; write the start of "
+         "the "
+         "paths that are meant, such as /api/"},
+        {"{routes: [{path: /a/../.., to: \"s:1\"}]}",
+         "compose.yaml:2:29: x-ishizue.routes[0].path: '/a/../..': path leads above the root"},
+        {"{routes: [{host: \"https://a.test\", to: \"s:1\"}]}",
+         "compose.yaml:2:29: x-ishizue.routes[0].host: 'https://a.test' is not the name of a host; "
+         "write shop.example.com or \"*.example.com\", without http:// and without a port"},
+        {"{domain: \"a.test:80\"}",
+         "compose.yaml:2:21: x-ishizue.domain: 'a.test:80' is not the name of a host; write "
+         "shop.example.com or \"*.example.com\", without http:// and without a port"},
+        {"{routes: [{redirect: a.test}]}",
+         "compose.yaml:2:33: x-ishizue.routes[0].redirect.to: 'a.test' is not an address; write "
+         "https://shop.example.com/, or /path on the same host"},
+        {"{routes: [{redirect: {to: \"/a?b\", keep_path: true}}]}",
+         "compose.yaml:2:38: x-ishizue.routes[0].redirect.to: '/a?b' is not an address that a path "
+         "can "
+         "be appended to; leave out what begins with ? or #"},
+        {"{routes: [{redirect: {status: 301}}]}",
+         "compose.yaml:2:33: x-ishizue.routes[0].redirect: needs 'to'"},
+        {"{routes: [{files: compose.yaml}]}",
+         "compose.yaml:2:30: x-ishizue.routes[0].files: 'compose.yaml' is not a folder"},
+        {"{domain: a.test, routes: [{to: \"s:1\"}, {host: A.test, path: /, to: \"s:2\"}]}",
+         "compose.yaml:2:51: x-ishizue.routes[1]: routes[0] is for '/' of the same host already; "
+         "give "
+         "it another path or another host, or remove it"},
+        {"{routes: [{to: \"s:1\", cache_control: \"a\\nb\"}]}",
+         "compose.yaml:2:49: x-ishizue.routes[0].cache_control: has a control character or is "
+         "longer "
+         "than 2048 bytes"},
+        {"{routes: [{to: \"s:1\", idle_timeout: 0s}]}",
+         "compose.yaml:2:48: x-ishizue.routes[0].idle_timeout: must be 1ms to 24h"},
+        {"{routes: [{redirect: /a, body_limit: 1m}]}",
+         "compose.yaml:2:49: x-ishizue.routes[0].body_limit: is only for routes with 'to'"},
         {"{routes: [{to: \"t:1\"}]}", "compose.yaml:2:27: x-ishizue.routes[0].to: there is no "
                                       "service 't'; name a service that is active"},
         {"{routes: [{to: s}]}", "compose.yaml:2:27: x-ishizue.routes[0].to: 's' needs a port from "
@@ -181,16 +250,47 @@ static void services_of_one_image_share_its_steps(void **state)
     assert_false(fixture_service("other")->x.host.present);
 }
 
+static void refused_with_repeated(const char *before, const char *piece, size_t count,
+                                  const char *after, const char *message)
+{
+    AUTO(buf_done) struct buf text = {0};
+
+    buf_add_text(&text, "services: {s: {image: a}}\nx-ishizue: ");
+    buf_add_text(&text, before);
+    for (size_t i = 0; i < count; i++)
+        buf_add_text(&text, piece);
+    buf_add_text(&text, after);
+    fixture_write("compose.yaml", buf_text(&text));
+    assert_false(fixture_try());
+    assert_non_null(strstr(fixture.err.text, message));
+}
+
+static void names_and_lists_of_routes_have_an_end(void **state)
+{
+    (void)state;
+    refused_with_repeated("{certificates: [", "{hosts: [a], certificate: a, key: b},", 101, "]}\n",
+                          "x-ishizue.certificates: more than 100 of them");
+    refused_with_repeated("{domain: \"", "a", 254, "\"}\n", "is not the name of a host");
+    refused_with_repeated("{routes: [{to: \"s:1\", path: \"/", "a", 1024, "\"}]}\n", "is too long");
+    refused_with_repeated("{routes: [{redirect: \"/", "a", 2048, "\"}]}\n", "is not an address");
+    refused_with_repeated("{edge: {cache_size: \"1", "0", 13, "b\"}}\n",
+                          "must be 1 to 1099511627776 bytes");
+    refused_with_repeated("{routes: [{to: \"s:1\", cache: {max_object: \"1", "0", 13, "b\"}}]}\n",
+                          "must be 1 to 1099511627776 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(services_of_one_image_share_its_steps),
         FIXTURE_TEST(x_ishizue_is_decoded),
+        FIXTURE_TEST(a_route_says_for_whom_it_is_and_how_long_it_waits),
         FIXTURE_TEST(a_certificate_of_ones_own_is_found_beside_the_file),
         FIXTURE_TEST(keys_that_nothing_acts_on_are_refused),
         FIXTURE_TEST(what_is_wrong_in_x_ishizue_is_refused),
         FIXTURE_TEST(a_cache_key_without_dependencies_is_warned_about),
         FIXTURE_TEST(more_routes_than_the_limit_are_refused),
+        FIXTURE_TEST(names_and_lists_of_routes_have_an_end),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -33,11 +33,30 @@ static void the_highest_real_time_signal_has_a_number(void **state)
     assert_int_equal(signo, 64);
 }
 
+static void real_time_signals_count_from_either_end(void **state)
+{
+    static const struct {
+        const char *text;
+        int signo;
+    } rows[] = {
+        {"SIGRTMIN", 34}, {"SIGRTMIN+3", 37}, {"rtmin+30", 64}, {"SIGRTMAX", 64}, {"RTMAX-14", 50}};
+    struct err err;
+    int signo = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_true(signal_parse(rows[i].text, &signo, &err));
+        assert_int_equal(signo, rows[i].signo);
+    }
+}
+
 static void what_is_no_signal_is_refused(void **state)
 {
     static const char *const texts[] = {
-        "",    "0",          "65",        "-1",
-        "SIG", "SIGSIGTERM", "TERMINATE", "SIGTERMxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"};
+        "",         "0",          "65",        "-1",
+        "SIG",      "SIGSIGTERM", "TERMINATE", "SIGTERMxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "RTMIN+31", "RTMIN-1",    "RTMAX+1",   "RTMIN+",
+        "RTMAX-31"};
     struct err err;
     int signo;
 
@@ -52,6 +71,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signal_has_a_name_with_and_without_sig_and_a_number),
         cmocka_unit_test(the_highest_real_time_signal_has_a_number),
+        cmocka_unit_test(real_time_signals_count_from_either_end),
         cmocka_unit_test(what_is_no_signal_is_refused),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
