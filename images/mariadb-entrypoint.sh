@@ -6,34 +6,41 @@
 #   MARIADB_ROOT_HOST, _ALLOW_EMPTY_ROOT_PASSWORD, _RANDOM_ROOT_PASSWORD
 #   the same with MYSQL_ in place of MARIADB_
 #   /docker-entrypoint-initdb.d/*.{sh,sql,sql.gz,sql.xz,sql.zst}   once, on an empty data folder
-#   arguments after `mariadbd` (or `mysqld`) go to the server
+#   arguments after `mariadbd` (or `mysqld`) go to the server, but for a few that only MySQL knows
+#   healthcheck.sh [--connect] [--innodb_initialized], which is this file by another name
 # Runs as the instance's user; never as root.
 set -eu
+
+# Not before the folder is set up: until then the server listens elsewhere.
+check_health() {
+    mariadb-admin --no-defaults --silent ping || return 1
+    for test in "$@"; do
+        case "$test" in
+        --connect | --su-mysql | --no-defaults) ;;
+        --innodb_initialized)
+            mariadb --no-defaults --skip-column-names --execute="SELECT 1 FROM information_schema.ENGINES
+                WHERE ENGINE = 'InnoDB' AND SUPPORT IN ('YES', 'DEFAULT')" | grep -q 1 || return 1
+            ;;
+        *)
+            echo "healthcheck.sh: '$test' is not known here; --connect and --innodb_initialized are" >&2
+            return 1
+            ;;
+        esac
+    done
+}
+
+if [ "${0##*/}" = healthcheck.sh ]; then
+    check_health "$@"
+    exit
+fi
+. /usr/local/lib/database-setup.sh
 
 data=/var/lib/mysql
 private=/run/mysqld/private.sock # while the data folder is set up
 
-say() {
-    printf '%s\n' "$*" >&2
-}
-
-fail() {
-    say "error: $*"
-    exit 1
-}
-
-# value_of <name>: MARIADB_<name>, else MYSQL_<name>, or the content of the file that either with
-# _FILE names. A variable and a file at once are a mistake worth stopping for.
+# value_of <name>: MARIADB_<name>, else MYSQL_<name>, or what is in the file that either names.
 value_of() {
-    eval "value=\${MARIADB_$1:-\${MYSQL_$1-}} file=\${MARIADB_$1_FILE:-\${MYSQL_$1_FILE-}}"
-    if [ -n "$value" ] && [ -n "$file" ]; then
-        fail "both MARIADB_$1 and MARIADB_$1_FILE are set; keep one"
-    fi
-    if [ -n "$file" ]; then
-        [ -r "$file" ] || fail "MARIADB_$1_FILE names '$file', which cannot be read"
-        value=$(cat -- "$file")
-    fi
-    printf '%s' "$value"
+    eval "given MARIADB_$1 \"\${MARIADB_$1:-\${MYSQL_$1-}}\" \"\${MARIADB_$1_FILE:-\${MYSQL_$1_FILE-}}\""
 }
 
 wants_help_or_version() {
@@ -56,6 +63,24 @@ quote_name() {
 
 client() {
     mariadb --no-defaults --socket="$private" --user=root --binary-mode "$@"
+}
+
+# Options of MySQL that change nothing here and that MariaDB would stop at. What is left is in "$@"
+# of who evaluates what this prints.
+without_foreign_options() {
+    for argument in "$@"; do
+        case "$argument" in
+        --default-authentication-plugin=* | --authentication-policy=* | --mysql-native-password* | \
+            --mysqlx* | --loose-mysqlx* | --caching-sha2-password*)
+            say "leaving out $argument, which MariaDB has not"
+            ;;
+        *) printf "'%s' " "$(printf '%s' "$argument" | sed "s/'/'\\\\''/g")" ;;
+        esac
+    done
+}
+
+run_sql() {
+    client "$@"
 }
 
 # Only by the socket, while the folder is being set up: nobody meets half a database.
@@ -99,27 +124,6 @@ SQL
         fi
     fi
     printf 'ALTER USER root@localhost IDENTIFIED BY %s;\n' "$(quote "$root_password")"
-}
-
-run_init_files() {
-    for file in /docker-entrypoint-initdb.d/*; do
-        case "$file" in
-        *.sh)
-            say "running $file"
-            if [ -x "$file" ]; then
-                "$file"
-            else
-                . "$file"
-            fi
-            ;;
-        *.sql) say "running $file" && client "$@" <"$file" ;;
-        *.sql.gz) say "running $file" && gzip -dc -- "$file" | client "$@" ;;
-        *.sql.xz) say "running $file" && xz -dc -- "$file" | client "$@" ;;
-        *.sql.zst) say "running $file" && zstd -dc -- "$file" | client "$@" ;;
-        */'*') ;;
-        *) say "ignoring $file" ;;
-        esac
-    done
 }
 
 set_up() {
@@ -168,6 +172,10 @@ if [ "$1" = mariadbd ] && ! wants_help_or_version "$@"; then
 
     mkdir -p -- /run/mysqld
     shift
+    eval "set -- $(without_foreign_options "$@")"
+    if [ -e "$data/mysql.ibd" ]; then
+        fail "'$data' belongs to MySQL, this is MariaDB; dump it there and restore here"
+    fi
     if [ -e "$data/.setting-up" ]; then # half a database: it is there until the last script has run
         say "the set-up of '$data' was interrupted; it begins again"
         find "$data" -mindepth 1 ! -path "$data/.setting-up" -delete

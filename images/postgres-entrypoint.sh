@@ -8,27 +8,11 @@
 #   arguments after `postgres` go to the server
 # Runs as the instance's user; never as root.
 set -eu
+. /usr/local/lib/database-setup.sh
 
-say() {
-    printf '%s\n' "$*" >&2
-}
-
-fail() {
-    say "error: $*"
-    exit 1
-}
-
-# value_of <name> <default>: the variable, the content of the file that <name>_FILE names, or the
-# default. Both at once are a mistake worth stopping for.
+# value_of <name> <default>
 value_of() {
-    eval "value=\${$1-} file=\${$1_FILE-}"
-    if [ -n "$value" ] && [ -n "$file" ]; then
-        fail "both $1 and $1_FILE are set; keep one"
-    fi
-    if [ -n "$file" ]; then
-        [ -r "$file" ] || fail "$1_FILE names '$file', which cannot be read"
-        value=$(cat -- "$file")
-    fi
+    eval "value=\$(given $1 \"\${$1-}\" \"\${$1_FILE-}\")"
     printf '%s' "${value:-$2}"
 }
 
@@ -103,27 +87,6 @@ make_database() {
     fi
 }
 
-run_init_files() {
-    for file in /docker-entrypoint-initdb.d/*; do
-        case "$file" in
-        *.sh)
-            say "running $file"
-            if [ -x "$file" ]; then
-                "$file"
-            else
-                . "$file"
-            fi
-            ;;
-        *.sql) say "running $file" && run_sql "$database" <"$file" ;;
-        *.sql.gz) say "running $file" && gzip -dc -- "$file" | run_sql "$database" ;;
-        *.sql.xz) say "running $file" && xz -dc -- "$file" | run_sql "$database" ;;
-        *.sql.zst) say "running $file" && zstd -dc -- "$file" | run_sql "$database" ;;
-        */'*') ;;
-        *) say "ignoring $file" ;;
-        esac
-    done
-}
-
 # The first process of an instance becomes the parent of every orphan, such as what is left of a
 # health check that took too long. PostgreSQL takes the end of one by a signal for a crash of its own
 # and restarts, so this shell stays the first process and passes signals on.
@@ -168,7 +131,7 @@ if [ "$1" = postgres ] && ! wants_help_or_version "$@"; then
         export PGPASSWORD POSTGRES_USER POSTGRES_DB PGUSER PGDATABASE
         start_private
         make_database
-        run_init_files
+        run_init_files "$database"
         stop_private
         rmdir -- "$new"
         unset PGPASSWORD PGUSER PGDATABASE

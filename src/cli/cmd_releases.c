@@ -72,13 +72,16 @@ static bool choose(struct cli *cli, const char **ret_rest,
         *ret_rest =
             arena_printf(&cli->arena, "/releases/show?number=%llu", (unsigned long long)from);
         *ret_print = show;
-    } else if (strcmp(verb, "diff") == 0 && words->count >= 2) {
+    } else if (strcmp(verb, "diff") == 0 && words->count == 1) {
+        *ret_rest = "/releases/diff?from=former";
+        *ret_print = diff;
+    } else if (strcmp(verb, "diff") == 0) {
         *ret_rest = arena_printf(&cli->arena, "/releases/diff?from=%llu&to=%llu",
                                  (unsigned long long)from, (unsigned long long)to);
         *ret_print = diff;
     } else {
         return err_set(err, ERR_INVALID,
-                       "'releases' takes nothing, 'show NUMBER' or 'diff NUMBER [NUMBER]'");
+                       "'releases' takes nothing, 'show NUMBER' or 'diff [NUMBER [NUMBER]]'");
     }
     return true;
 }

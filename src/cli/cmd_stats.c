@@ -93,14 +93,43 @@ static int run_rounds(struct stats_run *run)
     }
 }
 
+/* Of the machine, whatever runs on it. */
+static int show_edge(struct cli *cli)
+{
+    AUTO(json_unref) json_t *answer = NULL;
+    AUTO(buf_done) struct buf out = {0};
+    struct err err;
+
+    if (!cli_check_root(cli, &err))
+        return cli_fail(cli, &err);
+    if (!cli_api_is_up(cli)) {
+        err_set(&err, ERR_CLOSED,
+                "no daemon runs, so nothing can be said: start it with 'ishizue daemon'");
+        return cli_fail(cli, &err);
+    }
+    if (!cli_api_call(cli, "GET", "/v1/edge", NULL, &answer, &err))
+        return cli_fail(cli, &err);
+    if (cli->options.json || is_json(&cli->options)) {
+        cli_print_json(cli, answer);
+        return EXIT_OK;
+    }
+    struct edge_view view = {answer, cli->options.all};
+    term_resize(&cli->out);
+    edge_format_table(&view, &cli->out, &cli->arena, &out);
+    cli_print(cli, buf_str(&out));
+    return EXIT_OK;
+}
+
 int cmd_stats(struct cli *cli)
 {
     struct stats_run run = {.cli = cli};
     int status = EXIT_OK;
     struct err err;
     sigset_t set;
-    const char *system = running_system(cli, &status);
 
+    if (cli->options.edge)
+        return show_edge(cli);
+    const char *system = running_system(cli, &status);
     if (system == NULL)
         return status;
     (void)sigemptyset(&set);

@@ -163,7 +163,8 @@ static const struct option_spec port_options[] = {
 };
 
 static const struct option_spec stats_options[] = {
-    FLAG("all", 'a', all, "show instances that do not run, too"),
+    FLAG("all", 'a', all, "show instances that do not run, too; with --edge counters that are 0"),
+    FLAG("edge", 0, edge, "what the edge of this machine has counted, once: requests, errors, limits that were exceeded"),
     CHOICE("format", 0, format, "table|json", "json is one object a line, with Docker's keys"),
     FLAG("no-stream", 0, no_stream, "print once, after a second, instead of going on"),
     FLAG("no-trunc", 0, no_trunc, "whole ids"),
@@ -480,13 +481,15 @@ const struct command commands[] = {
      .text = "Changes how many instances run, and nothing else: the compose file is not read. The next up goes by the file again.",
      .example = "ishizue scale backend=3 worker=1\tuntil the next up",
      .words = WORDS_OTHER, .words_min = 1, .words_max = SIZE_MAX},
-    {.name = "releases", .arguments = "[show NUMBER|diff NUMBER [NUMBER]]", .run = cmd_releases, OPTIONS(releases_options),
+    {.name = "releases", .arguments = "[show NUMBER|diff [NUMBER [NUMBER]]]", .run = cmd_releases, OPTIONS(releases_options),
      .summary = "list what was brought up, the newest first",
      .text = "Every up, create, restart, scale and rollback that changes something makes a release, which has a number and never changes. "
              "The list says who made it, from which commit of the project folder, and which services it replaced (+ added, - removed); a + after a commit: "
-             "the folder had changes. show prints its compose file, diff what differs between two, or from one to the current one. "
+             "the folder had changes. show prints its compose file, diff what differs between two, from one to the current one, or "
+             "without a number from the one before to the current one. "
              "Contents of secrets are never shown. The last ten are kept, with what was built for them.",
      .example = "ishizue releases\twhat there is to go back to\n"
+                "ishizue releases diff\twhat the last deploy has changed\n"
                 "ishizue releases diff 3\twhat has changed since release 3",
      .words = WORDS_OTHER, .words_max = 3},
     {.name = "deploy", .arguments = "[SERVICE...]", .run = cmd_deploy, OPTIONS(deploy_options),
@@ -562,8 +565,10 @@ const struct command commands[] = {
      .summary = "show what each instance uses, as it changes",
      .text = "Once a second: share of one processor, memory and its limit, bytes over the network and to and from "
              "disks since the start, and the number of threads. A limit that the file does not set is the machine's "
-             "memory. --json prints the counters as they are, once.",
+             "memory. --json prints the counters as they are, once. --edge shows the counters of the edge instead, of all "
+             "systems: for each route and each release of a service, and as a whole, such as limits_exceeded or rate_limited.",
      .example = "ishizue stats\tuntil Ctrl-C\n"
+                "ishizue stats --edge\twas anything refused, and why\n"
                 "ishizue stats --no-stream --format json\tonce, for a program",
      .words = WORDS_SERVICES, .words_max = SIZE_MAX},
     {.name = "events", .arguments = "[SERVICE...]", .run = cmd_events, OPTIONS(events_options),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base.h"
 
+#include <unistd.h>
+
 #include "base/map.h"
 #include "cli/cli.h"
 #include "cli/key_report.h"
@@ -83,12 +85,25 @@ static const char *key_cell(struct cli *cli, const struct row *row)
     return arena_printf(&cli->arena, "%s (and %zu more)", row->first->path, row->count - 1);
 }
 
+/* From the folder where one is, so that files of one name in several folders can be told apart;
+ * elsewhere the last part is enough. */
+static const char *shown_file(const char *file)
+{
+    AUTO(free) char *here = getcwd(NULL, 0);
+    size_t len = here == NULL ? 0 : strlen(here);
+    const char *slash = strrchr(file, '/');
+
+    if (slash == NULL || file[0] != '/')
+        return file;
+    return len > 0 && strncmp(file, here, len) == 0 && file[len] == '/' ? file + len + 1
+                                                                        : slash + 1;
+}
+
 static const char *where_cell(struct cli *cli, const struct compose_place *place)
 {
     if (place->file == NULL)
         return "-";
-    const char *slash = strrchr(place->file, '/');
-    return arena_printf(&cli->arena, "%s:%u", slash == NULL ? place->file : slash + 1, place->line);
+    return arena_printf(&cli->arena, "%s:%u", shown_file(place->file), place->line);
 }
 
 static void add_table(struct cli *cli, const struct rows *rows, struct buf *ret)

@@ -34,6 +34,15 @@ void stats_format_table(const struct stats_view *view, const struct term *term, 
 /* One JSON object an instance and line. */
 void stats_format_lines(const struct stats_view *view, struct buf *ret);
 
+/* edge_format.c. What the edge has counted, from the answer of GET /v1/edge; without <all> only
+ * what is not 0. */
+struct edge_view {
+    const json_t *answer;
+    bool all;
+};
+void edge_format_table(const struct edge_view *view, const struct term *term, struct arena *arena,
+                       struct buf *ret);
+
 /* top_format.c. Nothing when no process runs. */
 void top_format_table(const json_t *top, const struct term *term, int64_t now_ms,
                       struct arena *arena, struct buf *ret);

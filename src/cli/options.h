@@ -73,6 +73,7 @@ struct options {
     bool archive;
     bool follow_link;
     bool no_stream;
+    bool edge;
     bool no_trunc;
     bool no_cache;
     bool pull_newer;

@@ -19,6 +19,8 @@ struct log_source {
     char name[RUNTIME_ID_MAX + 1];
     char id[RUNTIME_ID_MAX + 1];
     char *service;
+    char *path;
+    bool gone; /* its instance is, and nothing more will be written */
 };
 
 struct log_stream_call {
@@ -40,6 +42,7 @@ static void call_free(struct log_stream_call *call)
         free(call->services.ptr[i]);
     for (size_t i = 0; i < call->sources.len; i++) {
         free(call->sources.ptr[i]->service);
+        free(call->sources.ptr[i]->path);
         free(call->sources.ptr[i]);
     }
     VEC_DONE(&call->services);
@@ -111,11 +114,27 @@ static void add_instance(struct log_stream_call *call, const struct instance *in
     instance_format_name(instance, source->name);
     str_format(source->id, sizeof source->id, "%s", instance->id);
     source->service = mem_copy_text(instance->made_of->service->name);
+    source->path = mem_copy_text(instance->log_path);
     if (log_follow_add(call->follow, instance->log_path, source, &err)) {
         VEC_PUSH(&call->sources, source);
     } else {
         free(source->service);
+        free(source->path);
         free(source);
+    }
+}
+
+/* Their files are let go of when they have been read to the end. */
+static void remove_gone(struct log_stream_call *call)
+{
+    const struct system *system = daemon_find_system(call->daemon, call->system);
+
+    for (size_t i = 0; i < call->sources.len; i++) {
+        struct log_source *source = call->sources.ptr[i];
+        if (source->gone || (system != NULL && system_find_instance(system, source->id) != NULL))
+            continue;
+        source->gone = true;
+        log_follow_remove(call->follow, source->path);
     }
 }
 
@@ -131,8 +150,11 @@ static void add_all(struct log_stream_call *call)
 
 static void on_event(struct subscriber *subscriber, struct str line)
 {
+    struct log_stream_call *call = CONTAINER_OF(subscriber, struct log_stream_call, subscriber);
+
     (void)line;
-    add_all(CONTAINER_OF(subscriber, struct log_stream_call, subscriber));
+    remove_gone(call);
+    add_all(call);
 }
 
 static void on_no_more_events(struct subscriber *subscriber)

@@ -210,25 +210,39 @@ void api_release_show(struct api_call *call)
     api_answer(call, 200, answer);
 }
 
-/* One that is not named is the current one; none named is what a rollback would do. */
+static bool is_former(const struct api_call *call, const char *key)
+{
+    AUTO(arena_done) struct arena arena = {0};
+    const char *text = api_query(call, key, 0, &arena);
+
+    return text != NULL && strcmp(text, "former") == 0;
+}
+
+/* One that is not named is the current one; none named is what a rollback would do. <from> may be
+ * "former", what a rollback would choose. */
 static bool choose_two(struct api_call *call, const char *name, uint64_t *from, uint64_t *to,
                        struct err *err)
 {
     struct system *system = daemon_find_system(call->daemon, name);
-    uint32_t former;
+    uint32_t former = 0;
+    bool since_former = is_former(call, "from");
 
-    if (!read_number(call, "from", UINT32_MAX, 0, from, err) ||
-        !read_number(call, "to", UINT32_MAX, 0, to, err))
+    if (since_former)
+        *from = 0;
+    else if (!read_number(call, "from", UINT32_MAX, 0, from, err))
+        return false;
+    if (!read_number(call, "to", UINT32_MAX, 0, to, err))
         return false;
     if (*from != 0 && *to != 0)
         return true;
     if (system == NULL || system->current == NULL)
         return err_set(err, ERR_NOT_FOUND, "no release of '%s' is current; name two", name);
-    if (*from == 0 && *to == 0) {
-        if (!releases_find_former(system, &former, err))
-            return false;
+    if ((since_former || (*from == 0 && *to == 0)) && !releases_find_former(system, &former, err))
+        return false;
+    if (since_former)
+        *from = former;
+    else if (former != 0)
         *to = former;
-    }
     *from = *from == 0 ? system->current->number : *from;
     *to = *to == 0 ? system->current->number : *to;
     return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Trees that a release needs. What is not there is built side by side; the
- * operation goes on when all of it is, and can be cancelled until then.
+ * operation goes on when all of it is, and can be cancelled until then. What
+ * services share (builds_alike.c) is built once.
  */
 #include "base/base.h"
 
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/vec.h"
 #include "control/daemon_priv.h"
 
 enum { LINE_MAX_BYTES = 4096 };
@@ -17,7 +19,8 @@ struct build_run {
     struct list link;            /* in operation.builds */
     struct operation *operation; /* NULL: it went away */
     struct release_service *made;
-    struct buf line; /* an output line that is not complete yet */
+    VEC(const struct release_service *) others; /* that run from the same tree */
+    struct buf line;                            /* an output line that is not complete yet */
     uint64_t started_ns;
 };
 
@@ -46,15 +49,25 @@ static void on_output(void *arg, struct str bytes)
     }
 }
 
-static void tell_built(const struct build_run *run)
+/* The service that is built, and those that are built with it. */
+static void tell_all(const struct build_run *run, const char *state, const char *text)
 {
     struct system *system = run->operation->system;
+
+    operation_step(system, run->made->service->name, NULL, state, text);
+    for (size_t i = 0; i < run->others.len; i++)
+        operation_step(system, run->others.ptr[i]->service->name, NULL, state, text);
+}
+
+static void tell_built(const struct build_run *run)
+{
+    const struct system *system = run->operation->system;
     uint64_t took_ms = (loop_now_ns(system->daemon->loop) - run->started_ns) / NS_PER_MS;
     char text[64];
 
     str_format(text, sizeof text, "in %llu.%llu s", (unsigned long long)(took_ms / 1000),
                (unsigned long long)(took_ms % 1000 / 100));
-    operation_step(system, run->made->service->name, NULL, "built", text);
+    tell_all(run, "built", text);
     run->operation->changed = true;
 }
 
@@ -64,7 +77,7 @@ static void tell_failed(const struct build_run *run, const struct err *err)
     struct err failure = *err;
 
     err_prefix(&failure, "%s: build", service);
-    operation_step(run->operation->system, service, NULL, "failed", err->text);
+    tell_all(run, "failed", err->text);
     operation_fail(run->operation, &failure, NULL);
 }
 
@@ -83,24 +96,61 @@ static void on_built(void *arg, const struct err *err)
             tell_built(run);
     }
     buf_done(&run->line);
+    VEC_DONE(&run->others);
     free(run);
     if (operation != NULL && --operation->builds_left == 0)
         all_done(operation);
 }
 
-/* Starts the build of <made> unless its tree is there. */
-static bool build_service(struct operation *operation, struct arena *arena,
+/* The build of <tree> that is under way for another service. */
+static struct build_run *find_run(const struct operation *operation, const char *tree)
+{
+    LIST_FOR_EACH (node, &operation->builds) {
+        struct build_run *run = CONTAINER_OF(node, struct build_run, link);
+        if (strcmp(run->made->tree, tree) == 0)
+            return run;
+    }
+    return NULL;
+}
+
+static bool start_build(struct operation *operation, const struct build_spec *spec,
+                        struct release_service *made, struct err *err)
+{
+    struct runtime *runtime = operation->system->daemon->runtime;
+    struct build_run *run = find_run(operation, made->tree);
+
+    operation_step(operation->system, made->service->name, NULL, "building", "");
+    if (run != NULL) {
+        VEC_PUSH(&run->others, made);
+        return true;
+    }
+    run = NEW(struct build_run);
+    run->operation = operation;
+    run->made = made;
+    run->started_ns = loop_now_ns(operation->system->daemon->loop);
+    list_init(&run->link);
+    if (!runtime->ops->build(runtime, spec, made->tree, on_output, on_built, run, err)) {
+        free(run);
+        return false;
+    }
+    list_push(&operation->builds, &run->link);
+    operation->builds_left++;
+    return true;
+}
+
+/* Starts the build of <made>, a service of <release>, unless its tree is there. */
+static bool build_service(struct operation *operation, struct release *release,
                           struct release_service *made, struct err *err)
 {
     struct runtime *runtime = operation->system->daemon->runtime;
     struct build_spec spec = {.system = operation->system->name,
-                              .service = made->service,
                               .uid = operation->system->uid,
                               .fresh = operation->no_cache,
                               .caller_environment = operation->environment};
     bool ready;
 
-    if (!runtime->ops->build_key(runtime, &spec, arena, &made->tree, &ready, err))
+    if (!builds_find_maker(runtime, release, made, &spec, err) ||
+        !runtime->ops->build_key(runtime, &spec, &release->arena, &made->tree, &ready, err))
         return false;
     if (ready) {
         operation_step(operation->system, made->service->name, NULL, "cached",
@@ -113,32 +163,15 @@ static bool build_service(struct operation *operation, struct arena *arena,
     }
     if (operation->no_build)
         return err_set(err, ERR_INVALID, "it has to be built, and --no-build forbids it");
-    struct build_run *run = NEW(struct build_run);
-    run->operation = operation;
-    run->made = made;
-    run->started_ns = loop_now_ns(operation->system->daemon->loop);
-    list_init(&run->link);
-    operation_step(operation->system, made->service->name, NULL, "building", "");
-    if (!runtime->ops->build(runtime, &spec, made->tree, on_output, on_built, run, err)) {
-        free(run);
-        return false;
-    }
-    list_push(&operation->builds, &run->link);
-    operation->builds_left++;
-    return true;
+    return start_build(operation, &spec, made, err);
 }
 
-static bool is_built(const struct release_service *made)
-{
-    return made->service->build.present && !made->service->x.provided_by_edge;
-}
-
-static bool begin_one(struct operation *operation, struct arena *arena,
+static bool begin_one(struct operation *operation, struct release *release,
                       struct release_service *made)
 {
     struct err err;
 
-    if (build_service(operation, arena, made, &err))
+    if (build_service(operation, release, made, &err))
         return true;
     err_prefix(&err, "%s", made->service->name);
     operation_fail(operation, &err, NULL);
@@ -153,14 +186,14 @@ void builds_begin(struct operation *operation)
     operation->builds_left = 1; /* this function: an early end must not conclude */
     for (size_t i = 0; candidate != NULL && i < candidate->compose->service_count; i++) {
         struct release_service *made = &candidate->services[i];
-        if (going_on && is_built(made) && operation_has(operation, made->service->name))
-            going_on = begin_one(operation, &candidate->arena, made);
+        if (going_on && builds_has(made) && operation_has(operation, made->service->name))
+            going_on = begin_one(operation, candidate, made);
     }
     if (operation->run != NULL && going_on) {
         size_t service;
         struct release *release = run_release(operation->run, &service);
-        if (is_built(&release->services[service]))
-            (void)begin_one(operation, &release->arena, &release->services[service]);
+        if (builds_has(&release->services[service]))
+            (void)begin_one(operation, release, &release->services[service]);
     }
     if (--operation->builds_left == 0)
         all_done(operation);

@@ -15,6 +15,7 @@
 #include "control/certificates_beside.h"
 #include "control/daemon_priv.h"
 #include "control/edge_rollout.h"
+#include "control/edge_sources.h"
 #include "control/edge_tickets.h"
 #include "guard/local_ca.h"
 #include "tls/tls.h"
@@ -71,6 +72,7 @@ void certificates_done(struct daemon *daemon)
         given_free(entry->value);
     map_done(&daemon->given_certificates);
     edge_tickets_free(daemon->tickets);
+    edge_sources_free(daemon->sources);
 }
 
 /* ---- names ---- */
@@ -86,7 +88,7 @@ static bool asks_clients(const struct compose *compose, const char *name)
 {
     for (size_t i = 0; i < compose->x.route_count; i++) {
         const struct compose_route *route = &compose->x.routes[i];
-        const char *host = route->host != NULL ? route->host : compose->x.domain;
+        const char *host = compose_route_host(compose, route);
         if (route->limits != NULL && route->limits->client_certificate != NULL &&
             (host == NULL || strcmp(host, name) == 0))
             return true;
@@ -114,6 +116,36 @@ static void add_names(struct host_names *names, const struct compose *compose)
         add_name(names, compose, compose->x.routes[i].host);
     if (names->count == 0)
         add_name(names, compose, "localhost");
+}
+
+/* A copy of <compose> whose files are those of its certificates[<index>]. */
+static struct compose compose_of(const struct compose *compose, size_t index)
+{
+    const struct compose_certificate *own = &compose->x.certificates[index];
+    struct compose copy = *compose;
+
+    copy.x.tls = TLS_FILES;
+    copy.x.tls_certificate = own->certificate;
+    copy.x.tls_key = own->key;
+    copy.x.tls_ocsp = own->ocsp;
+    return copy;
+}
+
+/* Moves those of <from> that <hosts> names to the result. */
+static struct host_names take_names(struct host_names *from, struct compose_texts hosts)
+{
+    struct host_names taken = {.count = 0}, left = {.count = 0};
+
+    for (size_t i = 0; i < from->count; i++) {
+        bool named = false;
+        for (size_t k = 0; k < hosts.count && !named; k++)
+            named = str_eq_nocase(str_of(hosts.items[k]), str_of(from->items[i]));
+        struct host_names *to = named ? &taken : &left;
+        to->items[to->count] = from->items[i];
+        to->asks[to->count++] = from->asks[i];
+    }
+    *from = left;
+    return taken;
 }
 
 /* Names that ask clients for a certificate, and those that do not, are entries of their own: nobody
@@ -306,6 +338,14 @@ bool certificates_check(struct daemon *daemon, const struct compose *compose, js
     if (compose->x.tls == TLS_OFF)
         return true;
     add_names(&names, compose);
+    for (size_t i = 0; i < compose->x.certificate_count; i++) {
+        const struct compose copy = compose_of(compose, i);
+        struct host_names own = take_names(&names, compose->x.certificates[i].hosts);
+        if (own.count > 0 && !check_given(&copy, &own, list, err))
+            return err_prefix(err, "x-ishizue.certificates[%zu]", i);
+    }
+    if (names.count == 0)
+        return true;
     bool good = compose->x.tls == TLS_FILES ? check_given(compose, &names, list, err)
                                             : add_own(daemon, compose, &names, list, err);
     return good || err_prefix(err, "x-ishizue.tls");
@@ -324,10 +364,20 @@ bool certificates_add(struct system *system, const struct release *const release
         struct host_names names = {.count = 0};
         if (compose == NULL || compose->x.tls == TLS_OFF)
             continue;
-        add_names(compose->x.tls == TLS_FILES ? &names : &own, compose);
-        if (compose->x.tls == TLS_FILES)
+        add_names(&names, compose);
+        for (size_t i = 0; i < compose->x.certificate_count; i++) {
+            const struct compose copy = compose_of(compose, i);
+            struct host_names taken = take_names(&names, compose->x.certificates[i].hosts);
+            if (taken.count > 0)
+                added = add_given(system, &copy, &taken, list) && added;
+        }
+        if (compose->x.tls == TLS_FILES && names.count > 0)
             added = add_given(system, compose, &names, list) && added;
-        else if (own_compose == NULL || own_compose->x.tls_client_ca == NULL)
+        if (compose->x.tls == TLS_FILES)
+            continue;
+        for (size_t i = 0; i < names.count; i++)
+            add_name(&own, compose, names.items[i]);
+        if (own_compose == NULL || own_compose->x.tls_client_ca == NULL)
             own_compose = compose;
     }
     const char *test_host = edge_rollout_test_host(system, &next);

@@ -255,9 +255,15 @@ static void port_answered(struct instance *instance, bool listens)
 static void look_at_port(struct instance *instance, uint64_t now_ns)
 {
     bool known_to = instance->state == INSTANCE_UNHEALTHY || others_listen(instance);
+    uint16_t port = awaited_port(instance);
 
-    if (awaited_port(instance) == 0 || network_address(instance) == NULL ||
-        (!known_to && now_ns - instance->started_ns >= PORT_MS * NS_PER_MS)) {
+    if (port == 0 || network_address(instance) == NULL) {
+        instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
+        return;
+    }
+    if (!known_to && (now_ns - instance->started_ns >= PORT_MS * NS_PER_MS ||
+                      check_port_is_elsewhere(instance, port, now_ns))) {
+        check_port_tell(instance, port);
         instance_event(instance, INSTANCE_ON_HEALTHY, NULL);
         return;
     }
@@ -366,6 +372,7 @@ void check_start(struct instance *instance)
     instance->check_failures = 0;
     instance->check_detail[0] = '\0';
     instance->port = INSTANCE_PORT_UNKNOWN;
+    instance->port_elsewhere_ns = 0;
     instance->check_deadline_ns =
         loop_now_ns(loop) +
         (figures.start_period_ms + figures.interval_ms * figures.retries) * NS_PER_MS;

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "control/daemon_priv.h"
+#include "control/edge_sources.h"
 #include "control/maintenance.h"
 #include "control/meters.h"
 #include "control/release.h"
@@ -255,7 +256,7 @@ static void on_housekeeping(struct timer *timer, uint64_t now_ns)
     edge_link_housekeeping(daemon->edge, now_ns);
     files_prune(daemon);
     collect_housekeeping(daemon);
-    if (now_ns - daemon->renewed_ns > RENEW_MS * NS_PER_MS) {
+    if (now_ns - daemon->renewed_ns > RENEW_MS * NS_PER_MS || edge_sources_changed(daemon)) {
         daemon->renewed_ns = now_ns;
         daemon_publish(daemon); /* certificates that are due are made, files are read again */
     }

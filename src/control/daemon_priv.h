@@ -94,7 +94,8 @@ struct daemon {
     struct list subscribers; /* to all events */
     struct list waiters;     /* struct waiter, see wait.c */
     struct map given_certificates;
-    struct edge_tickets *tickets; /* NULL until the first table */
+    struct edge_tickets *tickets; /* NULL until the first table, and so is the next */
+    struct edge_sources *sources; /* files that the edge's table was made of */
     struct api_events *events;
     struct deferred publishing;
     struct timer housekeeping; /* log sizes, certificates */
@@ -138,8 +139,9 @@ struct system_change {
         const char *volume;
     } * dooms; /* volumes to remove when it is gone, or has no instance */
     size_t doom_count;
-    bool spares_volumes; /* nothing is to be removed any more */
-    bool forgets_migrations;
+    bool spares_volumes;     /* nothing is to be removed any more */
+    bool forgets_runs;       /* of `pre_start`: no instance is left */
+    bool forgets_migrations; /* the data goes too */
     struct rollout *rollout; /* by which the wanted release is reached; taken over on success */
 };
 /* All of it is stored, or nothing has changed. <wanted> NULL: nothing is current either. */
@@ -195,6 +197,9 @@ void instance_look_after(struct instance *instance);
 /* A one-off that was created starts. */
 MUST_CHECK bool instance_let_begin(struct instance *instance, struct err *err);
 void instance_act(struct instance *instance, enum instance_action action);
+/* It takes no traffic any more. Nobody tells when a datagram has been answered: for a moment it
+ * goes on, and those who talked to it over UDP stay with it. Others go elsewhere at once. */
+void instance_await_udp(struct instance *instance);
 void instance_send_kill(struct instance *instance);
 /* A one-off that was created will not begin. */
 void instance_abandon(struct instance *instance, const char *why);
@@ -275,6 +280,10 @@ MUST_CHECK bool volumes_make(struct instance *instance, struct arena *arena,
                              struct instance_spec *ret, struct err *err);
 /* Does the file ask for something to be mounted on it? */
 bool volumes_is_mounted(const struct compose_volume *volume);
+/* Is all there that <service> had on the disk? Nothing that it needs to have had: then also false
+ * when it keeps nothing. */
+bool volumes_are_kept(const struct system *system, const struct release *release, size_t service,
+                      bool needs_some);
 /* Undoes those mounts; no instance of the system is left. */
 void volumes_unmount(const struct daemon *daemon, const struct compose *compose);
 
@@ -318,6 +327,15 @@ void check_stop(struct instance *instance);
 bool check_exists(const struct instance *instance);
 /* The port that x-ishizue.health asks; 0: there is none. */
 uint16_t check_port(const struct instance *instance);
+/* ---- check_port.c ---- */
+
+/* Has it been listening for a while, but not on <port> where others could reach it? */
+bool check_port_is_elsewhere(struct instance *instance, uint16_t port, uint64_t now_ns);
+/* Tells who follows where it listens instead of <port>. */
+void check_port_tell(const struct instance *instance, uint16_t port);
+
+/* ---- check.c again ---- */
+
 /* The edge's answer to a probe. */
 void check_answered(struct daemon *daemon, const char *id, uint32_t check, bool healthy,
                     const char *detail);
@@ -330,6 +348,25 @@ void migration_start(struct system *system, size_t service);
 const struct compose_service *migration_hook(const struct instance *job, struct arena *arena);
 /* The job has ended. */
 void migration_ended(struct instance *job);
+
+/* ---- migration_marks.c ---- */
+
+/* Runs of `pre_start`, and one of `migrate`. */
+size_t migration_count_steps(const struct compose_service *service);
+/* The first that <made> still needs, from 1; 0: none. */
+size_t migration_next_step(const struct system *system, const struct release_service *made);
+/* Has it a `migrate` that was not run for this version yet? */
+bool migration_is_due(const struct system *system, const struct release_service *made);
+/* It ended well. */
+MUST_CHECK bool migration_mark_step(const struct system *system, const struct release_service *made,
+                                    size_t step, struct err *err);
+/* Nothing of <made> is to run. */
+MUST_CHECK bool migration_mark_all(const struct system *system, const struct release_service *made,
+                                   struct err *err);
+/* What the candidate of <operation>, about to be wanted, has to run once more. */
+MUST_CHECK bool migration_settle(const struct operation *operation, struct err *err);
+/* Before `down`, after which only versions are remembered. */
+MUST_CHECK bool migration_note_versions(const struct system *system, struct err *err);
 
 /* ---- prune.c ---- */
 

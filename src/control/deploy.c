@@ -171,7 +171,8 @@ void deploy_tell_plan(struct operation *operation)
     AUTO(rollout_free) struct rollout *rollout = deploy_make_rollout(operation);
     const struct release *current = system->current;
     json_t *services =
-        rollout == NULL ? json_array() : rollout_plan_json(rollout, &operation->unbuilt);
+        rollout == NULL ? rollout_plain_plan_json(system, operation->candidate, &operation->unbuilt)
+                        : rollout_plan_json(rollout, &operation->unbuilt);
 
     operation_end_with(
         operation,

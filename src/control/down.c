@@ -39,7 +39,7 @@ static void doom_volumes(struct system_change *change, struct operation *operati
 bool down_begin(struct system *system, struct release *release, bool remove_volumes,
                 uint64_t grace_ms, struct subscriber *subscriber, struct err *err)
 {
-    struct system_change change = {.forgets_migrations = true};
+    struct system_change change = {.forgets_runs = true, .forgets_migrations = remove_volumes};
 
     if (!lock_check(system->daemon, system->name, err))
         return false;
@@ -57,7 +57,8 @@ bool down_begin(struct system *system, struct release *release, bool remove_volu
     operation->candidate = release == NULL ? NULL : release_ref(release);
     if (remove_volumes && operation->candidate != NULL)
         doom_volumes(&change, operation);
-    if (!run_leave(system, err) || !system_become(system, NULL, &change, err)) {
+    if (!migration_note_versions(system, err) || !run_leave(system, err) ||
+        !system_become(system, NULL, &change, err)) {
         operation_end(operation, err);
         return false;
     }

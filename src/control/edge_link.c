@@ -288,7 +288,8 @@ static const struct {
     {"idle", on_idle},
     {"meters", edge_hello_take_meters},
     {"crash_page", edge_hello_take_crash_page},
-    {"cache", edge_link_take_cache},
+    {"cache", edge_ask_take},
+    {"stats", edge_ask_take},
 };
 
 void edge_link_take_event(struct edge_process *process, const json_t *event)

@@ -19,8 +19,8 @@
 enum {
     WORKERS_MAX = 8,
     BACKLOG = 4096,
-    EDGE_UID = 699999, /* below the systems' */
-    EDGES_MAX = 64,    /* with those that finish what they have */
+    EDGE_UID = RUNTIME_EDGE_UID,
+    EDGES_MAX = 64, /* with those that finish what they have */
     RESTART_MAX_MS = 5000,
     STABLE_MS = 10000,
     HELLO_MS = 2000,
@@ -84,7 +84,7 @@ struct edge_link {
     uint64_t last_probe;
     VEC(struct held) held;
     VEC(struct probe) probes;
-    struct list asks; /* questions about the cache, see api_cache.c */
+    struct list asks; /* questions of requests, see edge_ask.c */
     uint64_t last_ask;
     struct {
         struct timer timer;
@@ -127,11 +127,22 @@ void edge_link_start_later(struct edge_link *link);
 /* Every edge that counts has nothing of a target: its instance may end. */
 void edge_link_check_idle(struct edge_link *link);
 
-/* ---- api_cache.c ---- */
+/* ---- edge_ask.c ---- */
 
-void edge_link_take_cache(struct edge_process *process, const json_t *event);
+struct api_call;
+struct edge_answers {
+    const json_t *active; /* of the edge that accepts; NULL: it has not answered */
+    uint64_t purged;      /* "purged" of all */
+};
+/* <err> NULL: all have answered, or are gone, and the one that accepts is among those that did. */
+typedef void edge_ask_fn(struct api_call *call, const struct edge_answers *answers,
+                         const struct err *err);
+/* Sends <message>, which it frees, to every edge; <done>, which answers <call>, is not called when
+ * the client has gone. <numbered>: answers repeat the "id" that it adds. */
+void edge_ask(const struct api_call *call, json_t *message, bool numbered, edge_ask_fn *done);
+void edge_ask_take(struct edge_process *process, const json_t *event);
 /* It is gone: nobody waits for its answer any more. */
-void edge_link_forget_cache(const struct edge_process *process);
+void edge_ask_forget(const struct edge_process *process);
 
 /* ---- edge_hello.c: events ---- */
 

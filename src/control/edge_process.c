@@ -301,7 +301,7 @@ void edge_process_free(struct edge_process *process)
 
     child_forget(TAKE(process->child));
     close_channel(process);
-    edge_link_forget_cache(process);
+    edge_ask_forget(process);
     list_remove(&process->link);
     if (link->active == process)
         link->active = NULL;

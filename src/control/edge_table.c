@@ -15,6 +15,7 @@
 #include "control/edge_checks.h"
 #include "control/edge_policy.h"
 #include "control/edge_rollout.h"
+#include "control/edge_sources.h"
 #include "control/edge_tickets.h"
 #include "control/maintenance.h"
 #include "control/meters.h"
@@ -72,7 +73,8 @@ static const struct compose_route *find_route(const struct compose *compose,
     for (size_t i = 0; i < compose->x.route_count; i++) {
         const struct compose_route *route = &compose->x.routes[i];
         if (route->service != NULL && strcmp(route->service, like->service) == 0 &&
-            strcmp(route->path, like->path) == 0 && is_same_host(route->host, like->host))
+            strcmp(route->path, like->path) == 0 && is_same_host(route->host, like->host) &&
+            route->is_any_host == like->is_any_host)
             return route;
     }
     return NULL;
@@ -293,7 +295,7 @@ static void add_assets(struct making *making, struct system *system, const struc
 static void add_route(struct making *making, struct system *system, const struct release *release,
                       const struct compose_route *route, const json_t *listeners)
 {
-    const char *host = route->host != NULL ? route->host : release->compose->x.domain;
+    const char *host = compose_route_host(release->compose, route);
 
     add_row(making, system, release, route, host, route->path, TO_TRAFFIC, listeners);
     add_assets(making, system, release, route, host, listeners);
@@ -307,6 +309,8 @@ static void add_test_host(struct making *making, struct system *system, const js
 
     for (size_t i = 0; host != NULL && i < release->compose->x.route_count; i++) {
         const struct compose_route *route = &release->compose->x.routes[i];
+        if (route->is_any_host)
+            continue;
         if (route->host == NULL || (release->compose->x.domain != NULL &&
                                     strcmp(route->host, release->compose->x.domain) == 0))
             add_row(making, system, release, route, host, route->path, TO_NEXT, listeners);
@@ -430,6 +434,8 @@ static void add_system(struct making *making, struct system *system)
     bool certified = true;
 
     ports_releases(system, releases);
+    for (size_t i = 0; i < ARRAY_LEN(releases) && releases[i] != NULL; i++)
+        edge_sources_note(making->daemon, releases[i]->compose);
     size_t count = ports_wishes(system, &making->arena, &wishes, &first);
     making->cache_bytes += edge_policy_cache_bytes(releases[0]->compose);
     const struct release *secure[2] = {has_https(wishes, first) ? releases[0] : NULL,
@@ -509,6 +515,7 @@ json_t *edge_table_make(struct daemon *daemon, uint64_t generation, int *fds, si
     struct making making = making_new(daemon, fds, fd_count);
     struct map_entry *entry;
 
+    edge_sources_begin(daemon);
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
         struct system *system = entry->value;
         if (system->wanted != NULL)

@@ -141,6 +141,7 @@ void instance_free(struct instance *instance)
 {
     check_stop(instance);
     timer_clear(&instance->timer);
+    timer_clear(&instance->udp_timer);
     list_remove(&instance->link);
     release_unref(instance->release);
     free(instance->one_off);

@@ -17,6 +17,7 @@
 enum {
     DRAIN_MAX_MS = 600000,
     DRAIN_ALONE_MS = 5000,
+    UDP_DRAIN_MS = 1000,
     BEGIN_MAX_MS = 60000, /* a client attaches within moments */
     REMOVE_TRIES = 5,
     REMOVE_PAUSE_MS = 1000
@@ -283,8 +284,42 @@ static void on_nothing_to_drain(struct deferred *deferred)
 {
     struct instance *instance = CONTAINER_OF(deferred, struct instance, drained);
 
-    if (!instance->at_edge) /* this round's table may have told the edge of it after all */
+    /* This round's table may have told the edge of it after all. */
+    if (!instance->at_edge && !timer_is_set(&instance->udp_timer))
         instance_event(instance, INSTANCE_ON_DRAINED, NULL);
+}
+
+/* The network forgets who talked to it, then it may end. */
+static void on_udp_over(struct timer *timer, uint64_t now_ns)
+{
+    struct instance *instance = CONTAINER_OF(timer, struct instance, udp_timer);
+    struct daemon *daemon = instance->system->daemon;
+
+    (void)now_ns;
+    daemon_publish(daemon);
+    if (!instance->at_edge)
+        loop_defer(daemon->loop, &instance->drained, on_nothing_to_drain);
+}
+
+static bool has_udp(const struct compose_service *service)
+{
+    for (size_t i = 0; i < service->port_count; i++)
+        if (service->ports[i].protocol == PORT_UDP)
+            return true;
+    return false;
+}
+
+void instance_await_udp(struct instance *instance)
+{
+    const struct system *system = instance->system;
+    const char *service = instance->made_of->service->name;
+    struct loop *loop = system->daemon->loop;
+
+    if ((instance->state == INSTANCE_READY || instance->state == INSTANCE_DRAINING) &&
+        has_udp(instance->made_of->service) && system->wanted != NULL &&
+        system_hold(system, service) == PLAN_HOLD_NONE && !rollout_recreates(system, service))
+        timer_set(loop, &instance->udp_timer, loop_now_ns(loop) + UDP_DRAIN_MS * NS_PER_MS,
+                  on_udp_over);
 }
 
 /* As the wanted release says: the instance does not become another one when this changes. When

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What runs to its end before instances of a release start: the containers of
- * `pre_start`, then the service's `migrate` command. Each step runs once for each
- * hash, as an instance of its own, after the dependencies are healthy. A failed
- * one is not tried again until asked to.
+ * `pre_start`, then the service's `migrate` command. Each step runs as an instance
+ * of its own, after the dependencies are healthy; what of it was done already
+ * migration_marks.c knows. A failed one is not tried again until asked to.
  */
 #include "base/base.h"
 
@@ -14,15 +14,6 @@
 #include "control/state.h"
 
 /* Job number n, from 1, is step n of the service. */
-static size_t count_steps(const struct compose_service *service)
-{
-    size_t count = service->x.migrate != NULL;
-
-    for (size_t i = 0; i < service->pre_start_count; i++)
-        count += service->pre_start[i].per_replica ? service->replicas : 1;
-    return count;
-}
-
 static const struct compose_service *find_hook(const struct compose_service *service, size_t step,
                                                size_t *ret_index)
 {
@@ -70,25 +61,6 @@ static const char *step_name(const struct compose_service *service, size_t step,
                                                     : arena_printf(arena, "pre_start[%zu]", index);
 }
 
-/* What state.db knows a finished step by; the last one stands for all. */
-static const char *step_mark(const struct release_service *made, size_t step, struct arena *arena)
-{
-    return step == count_steps(made->service) ? made->hash
-                                              : arena_printf(arena, "%s/%zu", made->hash, step);
-}
-
-static bool is_done(const struct system *system, const struct release_service *made, size_t step)
-{
-    AUTO(arena_done) struct arena arena = {0};
-    bool done = false;
-    struct err err;
-
-    if (!state_is_migrated(system->daemon->state, system->name, made->service->name,
-                           step_mark(made, step, &arena), &done, &err))
-        log_error("daemon", "%s: %s", system->name, err.text);
-    return done;
-}
-
 static struct instance *find_job(const struct system *system, const struct release_service *made)
 {
     LIST_FOR_EACH (node, &system->instances) {
@@ -105,10 +77,9 @@ enum plan_migration migration_state(const struct system *system, size_t service)
 {
     const struct release_service *made = &system->wanted->services[service];
 
-    size_t steps = count_steps(made->service);
-    if (steps == 0)
+    if (migration_count_steps(made->service) == 0)
         return PLAN_NO_MIGRATION;
-    if (is_done(system, made, steps))
+    if (migration_next_step(system, made) == 0)
         return PLAN_MIGRATION_DONE;
     const struct instance *job = find_job(system, made);
     if (job == NULL || job->state == INSTANCE_PENDING) /* a daemon ended before it had begun */
@@ -123,14 +94,12 @@ void migration_start(struct system *system, size_t service)
 {
     const struct release_service *made = &system->wanted->services[service];
     AUTO(arena_done) struct arena arena = {0};
-    uint32_t step = 1;
+    size_t step = MAX(migration_next_step(system, made), (size_t)1);
     struct err err;
 
-    while (step < count_steps(made->service) && is_done(system, made, step))
-        step++;
     struct instance *job = find_job(system, made);
     if (job == NULL)
-        job = instance_new(system, system->wanted, service, step, true, &err);
+        job = instance_new(system, system->wanted, service, (uint32_t)step, true, &err);
     if (job == NULL) {
         log_error("daemon", "%s: migration: %s", system->name, err.text);
         struct operation *operation = operation_of(system, made->service->name);
@@ -170,8 +139,7 @@ void migration_ended(struct instance *job)
     if (job->stopped)
         return; /* nobody waits for it any more */
     if (job->exit_status == 0) {
-        if (!state_mark_migrated(system->daemon->state, system->name, service,
-                                 step_mark(job->made_of, job->number, &arena), &err)) {
+        if (!migration_mark_step(system, job->made_of, job->number, &err)) {
             forget_success(job, &err);
             return;
         }

@@ -241,6 +241,19 @@ void builds_cancel(struct operation *operation);
 /* The operation goes away before they have ended. */
 void builds_abandon(struct operation *operation);
 
+/* ---- builds_alike.c ---- */
+
+struct build_spec;
+struct release_service;
+/* Is it built on this machine? */
+bool builds_has(const struct release_service *made);
+/* Sets the service of <spec>, whose other members are set: <made>, or another one of <release> that
+ * is built alike, whose tree is for all of them. It is the first by name of those whose tree is
+ * there, or the first of all, so that the same one is found again. */
+MUST_CHECK bool builds_find_maker(struct runtime *runtime, const struct release *release,
+                                  const struct release_service *made, struct build_spec *spec,
+                                  struct err *err);
+
 /* ---- scope.c ---- */
 
 /* The names of a request, in <arena>; each must be a service of <system>. Empty: all. */

@@ -22,6 +22,7 @@ struct wish {
     VEC(struct runtime_endpoint) endpoints;
     VEC(struct runtime_service_address) services;
     struct publications publications;
+    VEC(const char *) leaving;
 };
 
 struct addresses {
@@ -64,14 +65,20 @@ static void mark_traffic(struct system *system)
     reconcile_view_init(&view, system);
     LIST_FOR_EACH (job, &system->instances) { /* a one-off may answer to its service's names */
         struct instance *instance = CONTAINER_OF(job, struct instance, link);
-        instance->in_traffic =
-            instance->takes_names && !instance->paused && instance->state == INSTANCE_READY;
+        if (instance->is_job)
+            instance->in_traffic =
+                instance->takes_names && !instance->paused && instance->state == INSTANCE_READY;
     }
     for (size_t i = 0; i < view.instance_count; i++) {
+        bool before = view.real[i]->in_traffic;
         view.real[i]->in_traffic =
             plan_takes_traffic(&view.services[view.instances[i].service], view.instances,
                                view.instance_count, &view.instances[i]);
         view.real[i]->waits_at_edge = waits_at_edge(&view, i);
+        if (view.real[i]->in_traffic)
+            timer_clear(&view.real[i]->udp_timer);
+        else if (before)
+            instance_await_udp(view.real[i]);
     }
 }
 
@@ -287,6 +294,8 @@ static void add_system(struct wish *wish, struct system *system)
         const struct instance *instance = CONTAINER_OF(node, struct instance, link);
         if (has_endpoint(instance))
             add_endpoint(wish, instance);
+        if (has_endpoint(instance) && timer_is_set(&instance->udp_timer))
+            VEC_PUSH(&wish->leaving, instance->address);
     }
     add_services(wish, system, system->wanted, NULL);
     if (system->current != system->wanted)
@@ -301,7 +310,9 @@ static void apply_network(struct daemon *daemon, struct wish *wish)
                                       .services = wish->services.ptr,
                                       .service_count = wish->services.len,
                                       .publications = wish->publications.ptr,
-                                      .publication_count = wish->publications.len};
+                                      .publication_count = wish->publications.len,
+                                      .leaving = wish->leaving.ptr,
+                                      .leaving_count = wish->leaving.len};
     struct err err;
 
     if (!daemon->runtime->ops->network_apply(daemon->runtime, &network, &err))
@@ -324,6 +335,7 @@ static void on_publish(struct deferred *deferred)
     VEC_DONE(&wish.endpoints);
     VEC_DONE(&wish.services);
     VEC_DONE(&wish.publications);
+    VEC_DONE(&wish.leaving);
     arena_done(&wish.arena);
 }
 
@@ -339,9 +351,10 @@ void publish_edge_lost(struct daemon *daemon)
     for (size_t i = 0; (entry = map_next(&daemon->systems, &i)) != NULL;) {
         struct system *system = entry->value;
         LIST_FOR_EACH (node, &system->instances) {
-            CONTAINER_OF(node, struct instance, link)->at_edge = false;
-            instance_event(CONTAINER_OF(node, struct instance, link), INSTANCE_ON_DRAINED,
-                           "the edge ended");
+            struct instance *instance = CONTAINER_OF(node, struct instance, link);
+            instance->at_edge = false;
+            if (!timer_is_set(&instance->udp_timer))
+                instance_event(instance, INSTANCE_ON_DRAINED, "the edge ended");
         }
     }
 }
@@ -355,6 +368,7 @@ void publish_drained(struct daemon *daemon, const char *id)
         if (instance == NULL)
             continue;
         instance->at_edge = false; /* until it is in a table again */
-        instance_event(instance, INSTANCE_ON_DRAINED, NULL);
+        if (!timer_is_set(&instance->udp_timer))
+            instance_event(instance, INSTANCE_ON_DRAINED, NULL);
     }
 }

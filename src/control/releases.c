@@ -108,33 +108,10 @@ bool releases_skip_migrations(const struct operation *operation, struct err *err
         const struct release_service *made = &candidate->services[i];
         const char *name = made->service->name;
         bool migrated;
-        if (made->service->x.migrate == NULL)
+        if (migration_count_steps(made->service) == 0)
             continue;
         if (!was_migrated(system, &former, services, name, &migrated, err) ||
-            (migrated && !state_mark_migrated(state, system->name, name, made->hash, err)))
-            return false;
-    }
-    return true;
-}
-
-bool releases_carry_migrations(const struct operation *operation, struct err *err)
-{
-    const struct system *system = operation->system;
-    struct state *state = system->daemon->state;
-
-    for (size_t i = 0; i < operation->candidate->compose->service_count; i++) {
-        const struct release_service *made = &operation->candidate->services[i];
-        const char *name = made->service->name;
-        size_t index = release_find(system->wanted, name);
-        const struct release_service *before =
-            index == SIZE_MAX ? NULL : &system->wanted->services[index];
-        bool migrated = false;
-        if (made->service->x.migrate == NULL || before == NULL ||
-            strcmp(before->hash, made->hash) == 0 ||
-            strcmp(before->config_hash, made->config_hash) != 0)
-            continue;
-        if (!state_is_migrated(state, system->name, name, before->hash, &migrated, err) ||
-            (migrated && !state_mark_migrated(state, system->name, name, made->hash, err)))
+            (migrated && !migration_mark_all(system, made, err)))
             return false;
     }
     return true;

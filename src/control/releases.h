@@ -21,8 +21,6 @@ MUST_CHECK bool releases_add(struct operation *operation, struct err *err);
 /* The rollback is not to run the migrations that were done when the release was new: what came
  * after them would not be undone by them. */
 MUST_CHECK bool releases_skip_migrations(const struct operation *operation, struct err *err);
-/* Instances that are only made anew, as by a restart, need no migration: theirs was done. */
-MUST_CHECK bool releases_carry_migrations(const struct operation *operation, struct err *err);
 
 /* Release <number> as it was; ERR_NOT_FOUND says what of it is gone. */
 MUST_CHECK struct release *releases_read(const struct system *system, uint32_t number,

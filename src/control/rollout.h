@@ -149,3 +149,6 @@ json_t *rollout_json(const struct system *system);
 /* What changes, by which strategy, in which steps: the plan of a deploy. <unbuilt> are the services
  * that have to be built first. New reference. */
 json_t *rollout_plan_json(const struct rollout *rollout, const struct compose_texts *unbuilt);
+/* The same where nothing that runs is replaced or removed: what <to> adds to it. Empty: nothing. */
+json_t *rollout_plain_plan_json(const struct system *system, const struct release *to,
+                                const struct compose_texts *unbuilt);

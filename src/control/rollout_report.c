@@ -187,6 +187,43 @@ static const char *action_of(const struct rollout_service *service)
     return service->old->service->replicas == service->new->service->replicas ? "keep" : "scale";
 }
 
+/* NULL: it stays as it is. */
+static const char *plain_action_of(const struct release *from, const struct release_service *made)
+{
+    size_t index = release_find(from, made->service->name);
+
+    if (index == SIZE_MAX)
+        return "add";
+    return from->services[index].service->replicas == made->service->replicas ? NULL : "scale";
+}
+
+json_t *rollout_plain_plan_json(const struct system *system, const struct release *to,
+                                const struct compose_texts *unbuilt)
+{
+    json_t *list = json_array();
+    bool changes = false;
+
+    for (size_t i = 0; i < to->compose->service_count; i++) {
+        const struct release_service *made = &to->services[i];
+        const char *action = plain_action_of(system->current, made);
+        bool added = action != NULL && strcmp(action, "add") == 0;
+        if (made->service->x.provided_by_edge)
+            continue;
+        changes |= action != NULL;
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:b, s:n, s:n, s:s?, s:I, s:[]}", "service", made->service->name,
+                      "action", action == NULL ? "keep" : action, "build",
+                      (int)(unbuilt->count > 0 && scope_has(unbuilt, made->service->name)),
+                      "strategy", "why", "migrate",
+                      added && migration_is_due(system, made) ? made->service->x.migrate : NULL,
+                      "instances", (json_int_t)made->service->replicas, "steps"));
+    }
+    if (!changes)
+        (void)json_array_clear(list);
+    return list;
+}
+
 json_t *rollout_plan_json(const struct rollout *rollout, const struct compose_texts *unbuilt)
 {
     json_t *list = json_array();
@@ -202,8 +239,10 @@ json_t *rollout_plan_json(const struct rollout *rollout, const struct compose_te
                       (int)(unbuilt->count > 0 && scope_has(unbuilt, service->name)), "strategy",
                       replaced ? rollout_strategy_name(service->track.strategy) : NULL, "why",
                       service->forced, "migrate",
-                      replaced || service->change == ROLLOUT_ADDED ? made->service->x.migrate
-                                                                   : NULL,
+                      (replaced || service->change == ROLLOUT_ADDED) &&
+                              migration_is_due(rollout->system, made)
+                          ? made->service->x.migrate
+                          : NULL,
                       "instances", (json_int_t)(service->new == NULL ? 0 : made->service->replicas),
                       "steps", replaced ? steps_of(&service->track) : json_array()));
     }

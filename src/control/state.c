@@ -462,6 +462,20 @@ bool state_is_migrated(struct state *state, const char *system, const char *serv
     return db_stmt_step(stmt, ret, err);
 }
 
+bool state_forget_migration(struct state *state, const char *system, const char *service,
+                            const char *hash, struct err *err)
+{
+    const char *const texts[] = {system, service, hash};
+    return state_run(state, "DELETE FROM migrations WHERE system=? AND service=? AND hash=?", texts,
+                     3, err);
+}
+
+bool state_forget_runs(struct state *state, const char *system, struct err *err)
+{
+    return state_run(state, "DELETE FROM migrations WHERE system=? AND hash NOT GLOB '*/migrate'",
+                     &system, 1, err);
+}
+
 bool state_forget_migrations(struct state *state, const char *system, struct err *err)
 {
     return state_run(state, "DELETE FROM migrations WHERE system=?", &system, 1, err);

@@ -225,12 +225,15 @@ MUST_CHECK bool state_forget_address(struct state *state, const char *owner, str
 /* Those of "<system>/..." */
 MUST_CHECK bool state_forget_addresses(struct state *state, const char *system, struct err *err);
 
-/* Migrations that were done, by the hash of the service they belong to. */
+/* Migrations that were done; migration_marks.c says by what hashes. */
 MUST_CHECK bool state_mark_migrated(struct state *state, const char *system, const char *service,
                                     const char *hash, struct err *err);
 MUST_CHECK bool state_is_migrated(struct state *state, const char *system, const char *service,
                                   const char *hash, bool *ret, struct err *err);
-/* The data may be another when the system comes up again. */
+MUST_CHECK bool state_forget_migration(struct state *state, const char *system, const char *service,
+                                       const char *hash, struct err *err);
+/* All but those of versions, "HASH/migrate". */
+MUST_CHECK bool state_forget_runs(struct state *state, const char *system, struct err *err);
 MUST_CHECK bool state_forget_migrations(struct state *state, const char *system, struct err *err);
 
 /* The number that a published port without one has ("shop/web/tcp//80"); 0: none was stored. */

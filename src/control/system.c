@@ -173,6 +173,8 @@ static bool store_all(struct system *system, struct release *wanted,
         return false;
     if (change->forgets_migrations && !state_forget_migrations(state, system->name, err))
         return false;
+    if (change->forgets_runs && !state_forget_runs(state, system->name, err))
+        return false;
     return store(system, wanted, wanted == NULL ? NULL : system->current, err);
 }
 

@@ -73,19 +73,22 @@ struct instance {
     int exit_status;
     int64_t created_wall_ms;
     int64_t started_wall_ms;
-    uint64_t started_ns; /* when its process started, as far as this daemon knows */
-    bool in_traffic;     /* as last published */
-    bool waits_at_edge;  /* unhealthy: takes traffic as soon as the edge finds it well again */
-    bool at_edge;        /* the edge was told of it: it will say when nothing uses it */
-    struct timer timer;  /* of the state: back-off, drain, grace */
+    uint64_t started_ns;    /* when its process started, as far as this daemon knows */
+    bool in_traffic;        /* as last published */
+    bool waits_at_edge;     /* unhealthy: takes traffic as soon as the edge finds it well again */
+    bool at_edge;           /* the edge was told of it: it will say when nothing uses it */
+    struct timer timer;     /* of the state: back-off, drain, grace */
+    struct timer udp_timer; /* out of traffic: until then it may answer what came over UDP */
     struct timer check_timer;
     uint64_t check_deadline_ns; /* WARMING: sick after this */
     uint32_t check_failures;    /* in a row */
     uint32_t check_successes;   /* in a row, while unhealthy */
     uint32_t checks; /* number of the check under way; a late answer to another is dropped */
     enum instance_port port;
-    char check_detail[400]; /* what the last failing check said */
-    char start_error[400];  /* why it could not be started the last time; empty: it was */
+    uint64_t port_looked_ns;    /* when it was last looked where it listens; 0: never */
+    uint64_t port_elsewhere_ns; /* since when it listens, but not there; 0: it does not */
+    char check_detail[400];     /* what the last failing check said */
+    char start_error[400];      /* why it could not be started the last time; empty: it was */
     char *log_path;
     uint32_t remove_tries;
     uint64_t names_round;    /* names_publish() has looked at it since releases last changed */

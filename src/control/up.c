@@ -114,11 +114,11 @@ static bool check_beside(const struct operation *operation, struct err *err)
            (lock_check(system->daemon, system->name, err) && rollout_check_free(system, err));
 }
 
-/* Those that were done for the same version are not done once more. */
+/* What was done for the same version is not done once more. */
 static bool keep_migrations(const struct operation *operation, struct err *err)
 {
     return operation->kind == OPERATION_ROLLBACK ? releases_skip_migrations(operation, err)
-                                                 : releases_carry_migrations(operation, err);
+                                                 : migration_settle(operation, err);
 }
 
 static bool become_wanted(struct operation *operation, struct err *err)
@@ -140,6 +140,21 @@ static bool become_wanted(struct operation *operation, struct err *err)
     else
         rollout_free(change.rollout);
     return became;
+}
+
+/* What differs from the images that the file names. */
+static void tell_notes(const struct operation *operation)
+{
+    const struct release *candidate = operation->candidate;
+
+    for (size_t i = 0; i < candidate->compose->service_count; i++) {
+        const struct release_service *made = &candidate->services[i];
+        AUTO(arena_done) struct arena arena = {0};
+        if (made->image != NULL && made->image->note != NULL &&
+            operation_has(operation, made->service->name))
+            operation_warn(operation->system,
+                           arena_printf(&arena, "'%s' %s", made->service->name, made->image->note));
+    }
 }
 
 static bool begin_afresh(struct operation *operation, struct err *err)
@@ -432,6 +447,7 @@ bool up_begin(struct daemon *daemon, const char *name, const struct up_request *
     if (operation->kind != OPERATION_BUILD || system->wanted == NULL)
         up_place(system, request);
     list_push(&operation->subscribers, &subscriber->link);
+    tell_notes(operation);
     builds_begin(operation);
     return true;
 }

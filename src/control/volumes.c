@@ -7,6 +7,7 @@
  */
 #include "base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -308,6 +309,97 @@ static bool add_all(struct mounts *mounts, const struct release_service *owner, 
     }
     return true;
 }
+
+/* ---- what is left of them ---- */
+
+/* Is something at <path>, and in it when it is a folder? */
+static bool has_content(const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry = NULL;
+
+    if (folder == NULL)
+        return file_exists(path) && !file_is_dir(path);
+    while ((entry = readdir(folder)) != NULL &&
+           (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0))
+        ;
+    (void)closedir(folder);
+    return entry != NULL;
+}
+
+/* What is mounted on a volume is elsewhere while its system is down; memory is nowhere. */
+static bool is_named_kept(const struct system *system, const struct compose *compose,
+                          const char *key, struct arena *arena)
+{
+    const struct compose_volume *volume = find_volume(compose, key);
+
+    if (volume != NULL && !volume->external && volumes_is_mounted(volume)) {
+        const char *type = find_option(volume, "type");
+        return type == NULL || strcmp(type, "tmpfs") != 0;
+    }
+    return has_content(volumes_path(system->daemon, volume == NULL ? key : volume->name, arena));
+}
+
+static bool is_anonymous_kept(const struct system *system, const struct compose_service *service,
+                              const char *target, struct arena *arena)
+{
+    return has_content(volumes_path(
+        system->daemon, volumes_anonymous_name(system, service->name, 1, target, arena), arena));
+}
+
+static bool is_kept(const struct system *system, const struct compose *compose,
+                    const struct compose_service *service, const struct compose_volume_mount *mount,
+                    struct arena *arena)
+{
+    switch (mount->type) {
+    case VOLUME_BIND:
+        return has_content(mount->source);
+    case VOLUME_NAMED:
+        return is_named_kept(system, compose, mount->source, arena);
+    case VOLUME_ANONYMOUS:
+        return is_anonymous_kept(system, service, mount->target, arena);
+    case VOLUME_TMPFS:
+        break;
+    }
+    return false;
+}
+
+static const struct compose_volume_mount *find_mount(const struct compose_service *service,
+                                                     const char *target)
+{
+    for (size_t i = 0; i < service->volume_count; i++)
+        if (strcmp(service->volumes[i].target, target) == 0)
+            return &service->volumes[i];
+    return NULL;
+}
+
+bool volumes_are_kept(const struct system *system, const struct release *release, size_t service,
+                      bool needs_some)
+{
+    const struct release_service *made = &release->services[service];
+    const struct compose_texts *image = &made->image->volumes;
+    const struct compose_service *own = made->service;
+    AUTO(arena_done) struct arena arena = {0};
+    bool keeps = image->count > 0;
+
+    for (size_t i = 0; i < image->count; i++) {
+        const struct compose_volume_mount *mount = find_mount(own, image->items[i]);
+        if (mount == NULL ? !is_anonymous_kept(system, own, image->items[i], &arena)
+                          : !is_kept(system, release->compose, own, mount, &arena))
+            return false;
+    }
+    for (size_t i = 0; i < own->volume_count; i++) {
+        const struct compose_volume_mount *mount = &own->volumes[i];
+        if (mount->type == VOLUME_TMPFS || mount->read_only)
+            continue;
+        if (!is_kept(system, release->compose, own, mount, &arena))
+            return false;
+        keeps = true;
+    }
+    return keeps || !needs_some;
+}
+
+/* ---- */
 
 static const struct release_service *find_from(const struct mounts *mounts, struct str name,
                                                struct err *err)

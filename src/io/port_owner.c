@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Who has a port: the socket's inode from /proc/net/tcp, udp and their IPv6
- * siblings (proc(5)), then the process that has it open.
+ * siblings (proc(5)), then the process that has it open. And the other way round:
+ * on which ports a process, or who shares its network, listens.
  */
 #include "base/base.h"
 
@@ -14,7 +15,12 @@
 #include "io/socket.h"
 
 /* A UDP socket without a peer is in the state of a closed TCP one. */
-enum { TCP_LISTEN_STATE = 0x0a, UDP_OPEN_STATE = 0x07, TABLE_LIMIT = 16 << 20 };
+enum {
+    TCP_LISTEN_STATE = 0x0a,
+    UDP_OPEN_STATE = 0x07,
+    TABLE_LIMIT = 16 << 20,
+    LISTENERS_LIMIT = 1 << 20
+};
 
 static bool hex_to_u64(struct str text, uint64_t *ret)
 {
@@ -119,6 +125,62 @@ static bool name_owner(uint64_t inode, char *ret, size_t ret_bytes)
     (void)closedir(proc);
     return found;
 }
+
+/* ---- who listens where ---- */
+
+/* 127.0.0.0/8 or ::1, as the kernel writes them: words in the machine's order, which is little
+ * endian wherever this runs. */
+static bool is_local(struct str address)
+{
+    static const char mapped[] = "0000000000000000FFFF0000";
+
+    if (address.len == 8 || (address.len == 32 && str_starts(address, str_of(mapped))))
+        return str_ends(address, STR("7F"));
+    return str_is(address, "00000000000000000000000001000000");
+}
+
+static void add_listener(struct socket_listeners *list, uint16_t port, bool local)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].port == port) {
+            list->items[i].only_local &= local;
+            return;
+        }
+    if (list->count < ARRAY_LEN(list->items))
+        list->items[list->count++] = (struct socket_listener){port, local};
+}
+
+static void add_table(struct socket_listeners *list, const char *table)
+{
+    AUTO(buf_done) struct buf text = {0};
+    struct err err;
+
+    if (!file_read(table, LISTENERS_LIMIT, &text, &err))
+        return;
+    for (struct str rest = buf_str(&text); rest.ptr != NULL;) {
+        struct str line = str_cut(&rest, '\n');
+        struct str local = word(line, 1);
+        size_t colon = str_find_last(local, ':');
+        uint64_t port, state;
+        if (colon < local.len && hex_to_u64(str_sub(local, colon + 1, local.len), &port) &&
+            port > 0 && port <= UINT16_MAX && hex_to_u64(word(line, 3), &state) &&
+            state == TCP_LISTEN_STATE)
+            add_listener(list, (uint16_t)port, is_local(str_sub(local, 0, colon)));
+    }
+}
+
+void socket_find_listeners(pid_t pid, struct socket_listeners *ret)
+{
+    char path[64];
+
+    *ret = (struct socket_listeners){0};
+    (void)snprintf(path, sizeof path, "/proc/%ld/net/tcp", (long)pid);
+    add_table(ret, path);
+    (void)snprintf(path, sizeof path, "/proc/%ld/net/tcp6", (long)pid);
+    add_table(ret, path);
+}
+
+/* ---- */
 
 bool socket_port_owner(uint16_t port, char *ret, size_t ret_bytes)
 {

@@ -55,3 +55,14 @@ MUST_CHECK bool socket_connect_result(int fd, struct err *err);
  * false when it cannot be told. */
 bool socket_port_owner(uint16_t port, char *ret, size_t ret_bytes);
 bool socket_udp_port_owner(uint16_t port, char *ret, size_t ret_bytes);
+
+struct socket_listener {
+    uint16_t port;
+    bool only_local; /* on a loopback address, and on no other */
+};
+struct socket_listeners {
+    struct socket_listener items[16]; /* more are left out */
+    size_t count;
+};
+/* The TCP ports that are listened on in the network of process <pid>; none when it is gone. */
+void socket_find_listeners(pid_t pid, struct socket_listeners *ret);

@@ -71,6 +71,14 @@ static void add_kernel_mounts(const struct bundle *bundle, struct arena *arena, 
                   json_pack("[s, s, s, s]", "nosuid", "noexec", "nodev", "ro"));
 }
 
+/* A file that belongs to the recipe. */
+static void add_script(const struct bundle *bundle, const char *file, const char *target,
+                       struct arena *arena, json_t *mounts)
+{
+    add_mount(mounts, target, "bind", arena_printf(arena, "%s/%s", bundle->images_dir, file),
+              json_pack("[s, s, s]", "bind", "ro", "nosuid"));
+}
+
 static void add_own_mounts(const struct bundle *bundle, struct arena *arena, json_t *mounts)
 {
     const struct recipe *recipe = bundle->recipe;
@@ -82,9 +90,10 @@ static void add_own_mounts(const struct bundle *bundle, struct arena *arena, jso
               json_pack("[s, s, s]", "nosuid", "nodev", "mode=1777"));
     add_mount(mounts, "/run", "tmpfs", "tmpfs", options);
     if (recipe != NULL && recipe->script != NULL)
-        add_mount(mounts, recipe->script_target, "bind",
-                  arena_printf(arena, "%s/%s", bundle->images_dir, recipe->script),
-                  json_pack("[s, s, s]", "bind", "ro", "nosuid"));
+        add_script(bundle, recipe->script, recipe->script_target, arena, mounts);
+    if (recipe != NULL && recipe->library != NULL)
+        add_script(bundle, recipe->library,
+                   arena_printf(arena, RECIPE_LIBRARIES "/%s", recipe->library), arena, mounts);
 }
 
 /* ---- what the file wants ---- */

@@ -59,6 +59,9 @@ static bool has_address(const struct runtime_network *network, struct in_addr ad
         for (size_t k = 0; k < network->publications[i].target_count; k++)
             if (strcmp(network->publications[i].targets[k].address, text) == 0)
                 return true;
+    for (size_t i = 0; i < network->leaving_count; i++)
+        if (strcmp(network->leaving[i], text) == 0)
+            return true;
     return false;
 }
 
@@ -90,6 +93,8 @@ static bool forget_udp(struct host *host, const struct runtime_network *wanted, 
     for (size_t i = 0; i < wanted->publication_count; i++)
         for (size_t k = 0; k < wanted->publications[i].target_count; k++)
             add_taker(host, wanted->publications[i].targets[k].address);
+    for (size_t i = 0; i < wanted->leaving_count; i++)
+        add_taker(host, wanted->leaving[i]);
     return !lost || conntrack_forget_udp(keeps, wanted, err);
 }
 

@@ -45,15 +45,31 @@ static bool is_number_of(const char *user, bool group, uint64_t number)
     return str_to_u64(group ? rest : first, UINT32_MAX, &written) && written == number;
 }
 
-/* `user: "1000"` stands for the instance's one user, and so does that number as a file's owner. */
-static uid_t owner_of(const struct instance_spec *spec, uint64_t number, bool group)
+static bool has_number(const struct compose_texts *numbers, uint64_t number)
 {
-    const char *user = spec->service->user;
-    return user != NULL && is_number_of(user, group, number) ? spec->uid : (uid_t)number;
+    uint64_t written;
+
+    for (size_t i = 0; numbers != NULL && i < numbers->count; i++)
+        if (str_to_u64(str_of(numbers->items[i]), UINT32_MAX, &written) && written == number)
+            return true;
+    return false;
 }
 
-static bool copy_file(const struct instance_spec *spec, const struct runtime_file *file,
-                      const char *path, size_t *bytes, struct err *err)
+/* `user: "1000"` stands for the instance's one user, and so does that number as a file's owner; so
+ * do the image's own numbers, <uids>. */
+static uid_t owner_of(const struct instance_spec *spec, const struct compose_texts *uids,
+                      uint64_t number, bool group)
+{
+    const char *user = spec->service->user;
+
+    if ((user != NULL && is_number_of(user, group, number)) || has_number(uids, number))
+        return spec->uid;
+    return (uid_t)number;
+}
+
+static bool copy_file(const struct instance_spec *spec, const struct compose_texts *uids,
+                      const struct runtime_file *file, const char *path, size_t *bytes,
+                      struct err *err)
 {
     AUTO(buf_done) struct buf content = {0};
 
@@ -73,20 +89,22 @@ static bool copy_file(const struct instance_spec *spec, const struct runtime_fil
         explicit_bzero(content.ptr, content.len);
     if (!written)
         return false;
-    if (fchown(fd, owner_of(spec, file->uid, false), owner_of(spec, file->gid, true)) != 0 ||
+    if (fchown(fd, owner_of(spec, uids, file->uid, false), owner_of(spec, uids, file->gid, true)) !=
+            0 ||
         fchmod(fd, file->mode & 07777) != 0)
         return err_sys(err, "cannot give '%s' its owner and mode", file->target);
     return true;
 }
 
-static bool copy_files(const char *folder, const struct instance_spec *spec, struct arena *arena,
-                       const char **ret, struct err *err)
+static bool copy_files(const char *folder, const struct instance_spec *spec,
+                       const struct compose_texts *uids, struct arena *arena, const char **ret,
+                       struct err *err)
 {
     size_t bytes = 0;
 
     for (size_t i = 0; i < spec->file_count; i++) {
         ret[i] = arena_printf(arena, "%s/file%zu", folder, i);
-        if (!copy_file(spec, &spec->files[i], ret[i], &bytes, err))
+        if (!copy_file(spec, uids, &spec->files[i], ret[i], &bytes, err))
             return err_prefix(err, "file '%s'", spec->files[i].target);
     }
     return true;
@@ -176,8 +194,9 @@ static bool make_shm(const char *folder, uint64_t shm_bytes, struct arena *arena
                         MS_NOEXEC, err);
 }
 
-bool pinned_make(const char *folder, const struct instance_spec *spec, uint64_t shm_bytes,
-                 struct arena *arena, struct pinned *ret, struct err *err)
+bool pinned_make(const char *folder, const struct instance_spec *spec,
+                 const struct compose_texts *uids, uint64_t shm_bytes, struct arena *arena,
+                 struct pinned *ret, struct err *err)
 {
     *ret = (struct pinned){0};
     if (!is_needed(spec, shm_bytes))
@@ -185,7 +204,8 @@ bool pinned_make(const char *folder, const struct instance_spec *spec, uint64_t 
     const char **files = ARENA_ARRAY(arena, const char *, spec->file_count + 1);
     const char **mounts = ARENA_ARRAY(arena, const char *, spec->mount_count + 1);
     const char *options = arena_printf(arena, "mode=700,size=%d", PINNED_FILES_BYTES_MAX * 2);
-    if (!mount_folder(folder, options, 0, err) || !copy_files(folder, spec, arena, files, err) ||
+    if (!mount_folder(folder, options, 0, err) ||
+        !copy_files(folder, spec, uids, arena, files, err) ||
         !pin_subpaths(folder, spec, arena, mounts, err) ||
         !make_shm(folder, shm_bytes, arena, ret, err))
         return false;

@@ -10,6 +10,7 @@
 #include "base/base.h"
 
 struct arena;
+struct compose_texts;
 struct err;
 struct instance_spec;
 
@@ -25,10 +26,10 @@ struct pinned {
 const char *pinned_shm_path(const char *folder, struct arena *arena);
 
 /* Makes and fills <folder>, when there is anything to put into it; with <shm_bytes>, a shared
- * memory folder of that size too. Sources of mounts must be there. On failure it may be half
- * there. */
+ * memory folder of that size too. Files that belong to one of <uids> (NULL: none) are the
+ * instance's user's. Sources of mounts must be there. On failure it may be half there. */
 MUST_CHECK bool pinned_make(const char *folder, const struct instance_spec *spec,
-                            uint64_t shm_bytes, struct arena *arena, struct pinned *ret,
-                            struct err *err);
+                            const struct compose_texts *uids, uint64_t shm_bytes,
+                            struct arena *arena, struct pinned *ret, struct err *err);
 /* Not there is success. */
 MUST_CHECK bool pinned_remove(const char *folder, struct err *err);

@@ -203,6 +203,7 @@ static bool prepare_pinned(struct host *host, struct bundle *bundle, struct aren
     const char *ipc = service->isolation.ipc;
     uint64_t shm_bytes = service->tuning.shm_size_bytes;
     const char *shm = NULL;
+    const struct compose_texts *uids = bundle->recipe == NULL ? NULL : &bundle->recipe->uids;
 
     if (ipc == NULL || strcmp(ipc, "shareable") != 0)
         shm_bytes = 0;
@@ -210,8 +211,8 @@ static bool prepare_pinned(struct host *host, struct bundle *bundle, struct aren
         shm_bytes = BUNDLE_SHM_BYTES;
     if (spec->joins_ipc != NULL && !find_shared_shm(host, spec->joins_ipc, arena, &shm, err))
         return false;
-    if (!pinned_make(pinned_path(host, arena, spec->id), spec, shm_bytes, arena, &bundle->pinned,
-                     err))
+    if (!pinned_make(pinned_path(host, arena, spec->id), spec, uids, shm_bytes, arena,
+                     &bundle->pinned, err))
         return false;
     if (shm != NULL)
         bundle->pinned.shm = shm;

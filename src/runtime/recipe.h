@@ -15,6 +15,9 @@ struct err;
 
 enum { RECIPE_COUNT_MAX = 100, RECIPE_BYTES_MAX = 64 * 1024 };
 
+/* Where the library of a script is inside. */
+#define RECIPE_LIBRARIES "/usr/local/lib"
+
 struct recipe {
     const char *name;
     struct compose_texts match;    /* image names without registry defaults and tag */
@@ -24,10 +27,12 @@ struct recipe {
     struct compose_texts versions; /* tags' first number that are served; empty: any, unless
                                       <find> has {version} */
     const char *user;
+    struct compose_texts uids; /* its numbers, and its group's, in the image */
     const char *home;
     const char *working_dir;
     const char *script; /* file in images/, seen as <script_target> inside; NULL: none */
     const char *script_target;
+    const char *library;       /* the same, seen in RECIPE_LIBRARIES; NULL: none */
     struct compose_texts path; /* before the usual PATH */
     struct compose_texts entrypoint;
     struct compose_texts command;

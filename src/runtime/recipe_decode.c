@@ -153,15 +153,18 @@ static bool read_healthcheck(const struct yaml_node *node, struct arena *arena, 
     }
 static const struct key recipe_keys[] = {
     RECIPE_KEY("name", read_text, name, true),
+    RECIPE_KEY("note", read_text, image.note, false),
     RECIPE_KEY("match", read_texts, match, true),
     RECIPE_KEY("package", read_text, package, true),
     RECIPE_KEY("find", read_text, find, true),
     RECIPE_KEY("versions", read_texts, versions, false),
     RECIPE_KEY("user", read_text, user, true),
+    RECIPE_KEY("uids", read_texts, uids, false),
     RECIPE_KEY("home", read_text, home, false),
     RECIPE_KEY("working_dir", read_text, working_dir, false),
     RECIPE_KEY("script", read_text, script, false),
     RECIPE_KEY("script_target", read_text, script_target, false),
+    RECIPE_KEY("library", read_text, library, false),
     RECIPE_KEY("path", read_texts, path, false),
     RECIPE_KEY("entrypoint", read_texts, entrypoint, false),
     RECIPE_KEY("command", read_texts, command, false),
@@ -185,6 +188,8 @@ bool recipe_decode(const struct yaml_node *root, struct arena *arena, struct rec
     if ((recipe.script == NULL) != (recipe.script_target == NULL) ||
         (recipe.script != NULL && strchr(recipe.script, '/') != NULL))
         return bad(root, err, "script, a plain file name, and script_target go together");
+    if (recipe.library != NULL && (recipe.script == NULL || strchr(recipe.library, '/') != NULL))
+        return bad(root, err, "library is a plain file name, and goes with script");
     *ret = recipe;
     return true;
 }

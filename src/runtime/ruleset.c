@@ -17,6 +17,10 @@ static const char chain_source[] =
     "        iifname \"iz*\" iifname . ip saddr != @endpoints drop\n"
     "    }\n";
 
+#define TEXT_OF(x)     #x
+#define NUMBER_TEXT(x) TEXT_OF(x)
+#define EDGE_UID       NUMBER_TEXT(RUNTIME_EDGE_UID)
+
 /* An instance that calls its own service and is sent to itself must see a foreign source address,
  * or it would answer past the machine; so must one that this machine calls by a loopback address.
  */
@@ -42,7 +46,8 @@ static const char chains_nat[] =
  * route; answers; a service nobody serves is refused; what was listed; the world, but no link-local
  * address, where clouds keep their keys, and none of ours that nobody has any more. The address
  * asked for is the one before translation. From outside only what was translated for a published
- * port comes in. */
+ * port comes in. What the edge sends to an instance that has just gone is refused: by the default
+ * route a stranger's machine could get the request, and answer it. */
 static const char chains_filter[] =
     "    chain from_endpoint {\n"
     "        ct status dnat ct direction original oifname != \"iz*\" meta l4proto tcp reject with "
@@ -73,6 +78,8 @@ static const char chains_filter[] =
     "    }\n"
     "    chain refuse {\n"
     "        type filter hook output priority filter; policy accept;\n"
+    "        meta skuid " EDGE_UID " ip daddr 10.213.0.0/16 oifname != \"iz*\" meta l4proto tcp "
+    "reject with tcp reset\n"
     "        ip daddr @refused meta l4proto tcp reject with tcp reset\n"
     "        ip daddr @refused reject\n"
     "    }\n";

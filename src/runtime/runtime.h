@@ -149,6 +149,7 @@ struct runtime_image {
     const char *stop_signal; /* NULL: SIGTERM */
     bool exclusive;          /* two cannot share a data folder: replace by stop, then start */
     uint16_t port;           /* 0: none */
+    const char *note;        /* what a person should know who brings it up; NULL: nothing */
     struct compose_healthcheck healthcheck; /* count 0: none */
     struct compose_texts volumes;           /* targets that are volumes of their own (VOLUME) */
 };
@@ -163,6 +164,9 @@ struct build_spec {
 
 /* The machine, as an instance with an address of its own sees it. */
 #define RUNTIME_GATEWAY "169.254.1.1"
+
+/* Whom the edge runs as; below the systems' users. */
+#define RUNTIME_EDGE_UID 699999
 
 /* Addresses inside the machine. The whole wanted state at once, applied
  * atomically: what is not in it goes away. */
@@ -201,6 +205,8 @@ struct runtime_network {
     size_t service_count;
     const struct runtime_publication *publications;
     size_t publication_count;
+    const char *const *leaving; /* addresses that get nothing new, and may answer over UDP */
+    size_t leaving_count;       /* what they were asked */
 };
 
 struct runtime_ops {

@@ -231,3 +231,39 @@ def test_the_response_of_the_authority_is_stapled(system):
         assert time.monotonic() < end
         time.sleep(0.1)
     assert "the certificate is used without it" in system.machine.log_since_mark()
+
+
+def make_pair(folder, name, *hosts):
+    openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "2", "-subj", f"/CN={name}", "-addext",
+            "subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts),
+            "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    return {"certificate": f"./{name}.pem", "key": f"./{name}.key"}
+
+
+def test_hosts_of_one_file_have_certificates_of_their_own(system, authority):
+    folder = pathlib.Path(system.folder)
+    routes = [route("/"), {"host": "shop.example", **route("/")}, {"host": "www.shop.example", **route("/")},
+              {"host": "other.example", **route("/")}]
+    shop = {"hosts": ["shop.example", "www.shop.example"], **make_pair(folder, "shop", "shop.example",
+                                                                       "www.shop.example")}
+    other = {"hosts": "other.example", **make_pair(folder, "other", "other.example")}
+    start(system, routes, certificates=[shop, other])
+    for host, trust in (("st.localhost", authority), ("shop.example", "shop.pem"),
+                        ("www.shop.example", "shop.pem"), ("other.example", "other.pem")):
+        text = trust if trust == authority else (folder / trust).read_text()
+        assert Client(8443, host=host, trust=text).get("/health").status == 200, host
+    make_pair(folder, "other", "other.example")  # as if it was renewed
+    end = time.monotonic() + 15
+    while True:
+        try:
+            renewed = Client(8443, host="other.example", trust=(folder / "other.pem").read_text())
+            assert renewed.get("/health").status == 200
+            break
+        except ssl.SSLError:
+            assert time.monotonic() < end, "the one before is still there"
+            time.sleep(0.2)
+    refused(system, "no route has the host 'else.example'", routes,
+            certificates=[{**shop, "hosts": ["else.example"]}])
+    refused(system, "needs 'hosts', 'certificate' and 'key'", routes,
+            certificates=[{"hosts": ["shop.example"], "key": "./shop.key"}])

@@ -153,3 +153,41 @@ def test_mistakes_in_rules_are_refused_with_their_place(system):
     refused({"error_pages": {"404": "./none.html"}}, "none.html")
     refused({"spa": True}, "is only for routes with 'files'")
     refused({"trace": "some"}, "'some' is not a share")
+
+
+def test_files_that_change_are_taken_over_without_a_command(system, wait):
+    """Passwords, pages and a folder that another one took the place of; while it is missing nothing
+    is taken over."""
+    system.write("people", f"ann:{HASH}\n")
+    system.write("404.html", "<p>old page")
+    system.write("dist/index.html", "<p>old")
+    client = serve(system, [
+        {"path": "/", "files": "./dist", "error_pages": {"404": "./404.html"}},
+        {"path": "/own/", "to": "web:8000", "strip_prefix": True, "auth": {"users_file": "./people"}}])
+    html = {"Accept": "text/html"}
+
+    def status(name):
+        word = base64.b64encode(f"{name}:sesame".encode()).decode()
+        return client.get("/own/health", headers={"Authorization": f"Basic {word}"}).status
+
+    assert client.get("/").body == b"<p>old" and status("ann") == 200 and status("bob") == 401
+    time.sleep(2)  # what `up` began is over: nothing else has the daemon look
+    system.write("people", f"bob:{HASH}\n")
+    system.write("404.html", "<p>new page, longer")
+    (system.folder / "dist").rename(system.folder / "gone")
+    time.sleep(6)  # more than the time between two looks
+    assert client.get("/").body == b"<p>old"
+    system.write("dist/index.html", "<p>new")
+    assert wait(lambda: client.get("/").body == b"<p>new", 12)
+    assert client.get("/none", headers=html).body == b"<p>new page, longer"
+    assert status("ann") == 401 and status("bob") == 200
+
+
+def test_a_route_for_every_host_answers_where_no_other_host_does(system):
+    client = serve(system, [
+        {"path": "/", "to": "web:8000"}, {"path": "/echo", "redirect": "/health"},
+        {"host": "*", "path": "/", "to": "web:8000"}])
+    assert client.get("/echo").status == 308
+    for host in ("192.0.2.1", "other.test", "[::1]"):
+        answer = Client(8080, host=host).get("/echo")
+        assert answer.status == 200 and echo(answer)["headers"]["host"] == f"{host}:8080"

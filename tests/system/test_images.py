@@ -39,6 +39,18 @@ def test_nginx_takes_mounted_files_and_fills_in_templates(system):
     assert get(8090, "/host")[1] == b"127.0.0.1"
 
 
+def test_a_secret_of_the_images_user_is_readable_to_it_alone(system):
+    system.write("key.pem", "opened\n")
+    files = [{"source": "key", "target": f"/run/{number}", "uid": str(number), "gid": str(number),
+              "mode": 0o400} for number in (101, 102)]
+    system.file({"services": {"web": {"image": "nginx", "secrets": files}},
+                 "secrets": {"key": {"file": "./key.pem"}}})
+    system.up()
+    assert system.execute("web", "cat", "/run/101").out == "opened\n"
+    assert system.execute("web", "cat", "/run/102").status != 0
+    assert system.execute("web", "stat", "-c", "%U %a", "/run/101").out == "nginx 400\n"
+
+
 def test_a_bare_system_runs_what_the_file_says(system):
     for image in ("alpine:3.20", "busybox", "debian:bookworm-slim", "ubuntu:24.04"):
         system.file({"services": {"one": dict(service("echo from $$0 here; sleep 100"),
@@ -125,6 +137,8 @@ def test_mariadb_is_what_its_image_is(system):
     password = "it's \\ \"a\" password"
     system.file({"services": {"db": {
         "image": "mariadb:10.11", "command": "--max-connections=77",
+        "healthcheck": {"test": ["CMD", "healthcheck.sh", "--connect", "--innodb_initialized"],
+                        "interval": "1s", "retries": 60},
         "environment": {"MYSQL_ROOT_PASSWORD": password.replace("$", "$$"), "MYSQL_DATABASE": "a_b",
                         "MARIADB_USER": "shop", "MARIADB_PASSWORD": "it's"},
         "volumes": ["data:/var/lib/mysql", "./init:/docker-entrypoint-initdb.d:ro"]}},
@@ -139,11 +153,43 @@ def test_mariadb_is_what_its_image_is(system):
     assert ask("shop", "it's", "select word, @@max_connections from t").out == "kept\t77\n"
     assert ask("root", password, "select current_user()").out == "root@%\n"
     assert ask("shop", "wrong", "select 1").status != 0
+    unknown = system.execute("db", "healthcheck.sh", "--connect", "--galera_online")
+    assert unknown.status == 1 and "'--galera_online' is not known here" in unknown.err
     assert ask("shop", "it's", "create database other").status != 0
     system.down()
     system.up()
     assert ask("shop", "it's", "select word from t").out == "kept\n"
     assert "Access denied for user 'mysql'" not in system.log("db")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not pathlib.Path("/usr/sbin/mariadbd").exists(),
+                    reason="the package mariadb-server is not installed")
+def test_mysql_is_stood_in_for_by_mariadb_and_told_so(system):
+    data = system.machine.state / "volumes" / f"{system.name}_data"
+    file = {"services": {"db": {
+        "image": "mysql:8.0", "restart": "no",
+        "command": ["--default-authentication-plugin=mysql_native_password",
+                    "--max-connections=66", "--init-connect=set @a='it''s'"],
+        "environment": {"MYSQL_ROOT_PASSWORD": "secret", "MYSQL_DATABASE": "shop",
+                        "MYSQL_USER": "shop", "MYSQL_PASSWORD": "shop"},
+        "healthcheck": {"test": "mysqladmin ping -h localhost -u root -p$$MYSQL_ROOT_PASSWORD",
+                        "interval": "2s", "start_period": "30s"},
+        "volumes": ["data:/var/lib/mysql"]}}, "volumes": {"data": {}}}
+    system.file(file)
+    up = system.up()
+    assert "'db' is MariaDB, which speaks MySQL's protocol" in up.out + up.err
+    asked = system.execute("db", "env", "MYSQL_PWD=shop", "mysql", "--protocol=tcp", "-h",
+                           "127.0.0.1", "-u", "shop", "-N", "shop", "-e",
+                           "select @@max_connections, @a")
+    assert asked.out == "66\tit's\n", asked
+    assert "leaving out --default-authentication-plugin" in system.log("db")
+    system.down("-v")
+    data.mkdir()
+    (data / "mysql.ibd").write_text("")
+    failed = system.up_fails()
+    assert "belongs to MySQL, this is MariaDB" in failed.out + failed.err
+    assert (data / "mysql.ibd").exists()
 
 
 def test_memcached_answers(system):

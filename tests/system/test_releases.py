@@ -127,6 +127,10 @@ def test_show_and_diff_print_the_file_and_never_a_secret(system):
     back = system.ok("releases", "diff", "2", "1")
     assert '+      LEVEL: "1"' in back.out
     assert system.ok("releases", "diff", "2", "2").out == ""
+    assert system.ok("releases", "diff").out == changed.out
+    system.ok("restart")
+    system.ok("restart")
+    assert system.ok("releases", "diff").out.startswith("--- release 1\n+++ release 4\n")
     for one in (shown, changed, back, system.ok("releases", "show", "1", "--json"),
                 system.ok("releases", "diff", "1", "--json")):
         assert secret not in one.out + one.err

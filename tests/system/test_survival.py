@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -311,3 +312,18 @@ def test_many_ups_and_downs_leave_nothing(system, machine):
         system.up()
         system.down("-v")
     assert not [name for name in os.listdir(machine.state / "volumes") if system.name in name]
+
+
+def test_what_the_edge_sends_to_an_instance_that_is_gone_does_not_leave_the_machine(loaded):
+    """By the default route a stranger could get the request, and answer it."""
+    address, taken = "10.213.255.250", {one.get("address") for one in loaded.instances()}
+    assert address not in taken
+    code = ("import socket, time\nbegan = time.monotonic()\n"
+            "try: socket.create_connection(('%s', 8000), 3); print('connected')\n"
+            "except OSError as error: print(type(error).__name__, time.monotonic() - began < 1)\n")
+    done = subprocess.run(["setpriv", "--reuid", "699999", "--regid", "699999", "--clear-groups",
+                           "/usr/bin/python3", "-c", code % address],
+                          capture_output=True, text=True, timeout=20)
+    assert done.stdout == "ConnectionRefusedError True\n", done
+    for one in loaded.instances("web"):  # and one that is there still answers
+        assert loaded.client.get("/health").status == 200, one

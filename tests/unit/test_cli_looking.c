@@ -178,6 +178,49 @@ static void tables_without_rows_are_their_heads(void **state)
     assert_string_equal(buf_text(&top), ""); /* as Compose does */
 }
 
+/* ---- the edge ---- */
+
+static const char edge_text[] =
+    "{\"pid\": 1, \"totals\": {\"requests\": 120, \"limits_exceeded\": 3, \"memory_short\": 0,"
+    " \"word\": \"no number\"}, \"meters\": {\"route shop *\\u001b[2J/\": {\"requests\": 120,"
+    " \"responses_2xx\": 100, \"responses_4xx\": 17, \"responses_5xx\": 3, \"connect_failures\": 1,"
+    " \"response_failures\": 1, \"active\": 4, \"first_byte\": {\"count\": 120, \"p50_us\": 1500,"
+    " \"p99_us\": 250000}}, \"route shop *:1\": {\"requests\": 0}}}";
+
+static void the_edge_is_shown_with_what_is_not_zero(void **state)
+{
+    AUTO(json_unref) json_t *answer = read_json(edge_text);
+    AUTO(arena_done) struct arena arena = {0};
+    AUTO(buf_done) struct buf out = {0};
+    struct edge_view view = {.answer = answer};
+
+    (void)state;
+    edge_format_table(&view, &file, &arena, &out);
+    assert_int_equal(count_lines(&out), 2 + 1 + 3);
+    assert_non_null(strstr(buf_text(&out), "1.5 ms  250 ms"));
+    assert_non_null(strstr(buf_text(&out), "limits_exceeded      3"));
+    assert_null(strstr(buf_text(&out), "memory_short"));
+    assert_null(strchr(buf_text(&out), '\033'));
+    buf_clear(&out);
+    view.all = true;
+    edge_format_table(&view, &narrow, &arena, &out);
+    assert_int_equal(count_lines(&out), 3 + 1 + 4);
+    assert_non_null(strstr(buf_text(&out), "memory_short"));
+    expect_width(&out, 80);
+}
+
+static void an_edge_that_does_not_answer_is_told_so(void **state)
+{
+    AUTO(json_unref) json_t *answer = read_json("{\"totals\": null, \"meters\": {}}");
+    AUTO(arena_done) struct arena arena = {0};
+    AUTO(buf_done) struct buf out = {0};
+    struct edge_view view = {.answer = answer};
+
+    (void)state;
+    edge_format_table(&view, &file, &arena, &out);
+    assert_non_null(strstr(buf_text(&out), "no edge answered"));
+}
+
 /* ---- top ---- */
 
 static const char top_text[] =
@@ -357,6 +400,8 @@ int main(void)
         cmocka_unit_test(stats_show_what_does_not_run_only_on_request),
         cmocka_unit_test(stats_fit_into_80_columns_with_long_and_wide_names),
         cmocka_unit_test(tables_without_rows_are_their_heads),
+        cmocka_unit_test(the_edge_is_shown_with_what_is_not_zero),
+        cmocka_unit_test(an_edge_that_does_not_answer_is_told_so),
         cmocka_unit_test(top_shows_the_columns_of_ps),
         cmocka_unit_test(top_says_the_day_of_what_is_older_and_the_year_of_what_is_much_older),
         cmocka_unit_test(top_cuts_only_what_a_terminal_has_no_room_for),

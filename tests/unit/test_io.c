@@ -240,9 +240,48 @@ static void a_port_in_use_names_its_owner(void **state)
     assert_false(socket_address_parse("localhost", 80, &any, &err));
 }
 
+static const struct socket_listener *find_listener(const struct socket_listeners *list,
+                                                   uint16_t port)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].port == port)
+            return &list->items[i];
+    return NULL;
+}
+
+static void listeners_are_found_with_whether_others_reach_them(void **state)
+{
+    static const struct {
+        const char *ip;
+        bool only_local;
+    } cases[] = {{"127.0.0.1", true}, {"0.0.0.0", false}, {"::1", true}, {"::", false}};
+    struct socket_listeners list;
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        union socket_address any, taken;
+        socklen_t len = sizeof taken;
+        assert_true(socket_address_parse(cases[i].ip, 0, &any, &err));
+        AUTO(fd_close) int fd = socket_listen_tcp(&any, false, 5, &err);
+        if (fd < 0 && i >= 2)
+            continue; /* a machine without IPv6 */
+        assert_true(fd >= 0);
+        assert_int_equal(getsockname(fd, &taken.any, &len), 0);
+        socket_find_listeners(getpid(), &list);
+        const struct socket_listener *one = find_listener(&list, socket_address_port(&taken));
+        if (one == NULL && list.count == ARRAY_LEN(list.items))
+            continue; /* the machine has more than are told */
+        assert_true(one != NULL && one->only_local == cases[i].only_local);
+    }
+    socket_find_listeners(0x7ffffff0, &list);
+    assert_int_equal(list.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(listeners_are_found_with_whether_others_reach_them),
         cmocka_unit_test(timers_near_and_far_fire_once_and_never_early),
         cmocka_unit_test(a_timer_is_late_by_less_than_two_milliseconds),
         cmocka_unit_test(a_cleared_timer_does_not_fire),

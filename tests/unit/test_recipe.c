@@ -56,6 +56,7 @@ static void every_key_is_read(void **state)
     assert_true(
         parse(&arena,
               "versions: [\"7\"]\nhome: /data\nworking_dir: /w\nscript: a.sh\n"
+              "library: b.sh\nnote: is another\n"
               "script_target: /a.sh\npath: [/p]\nentrypoint: [e]\ncommand: [c, d]\n"
               "environment: {A: 1, B: two}\nfolders: [/f]\nlinks: {/a: /b}\nvolumes: [/data]\n"
               "stop_signal: SIGINT\nexclusive: true\nport: 5432\n"
@@ -73,6 +74,8 @@ static void every_key_is_read(void **state)
     assert_int_equal(recipe.image.healthcheck.retries, 9);
     assert_string_equal(recipe.image.stop_signal, "SIGINT");
     assert_string_equal(recipe.image.volumes.items[0], "/data");
+    assert_string_equal(recipe.library, "b.sh");
+    assert_string_equal(recipe.image.note, "is another");
 }
 
 static void a_mistake_is_named_with_its_place(void **state)
@@ -87,6 +90,9 @@ static void a_mistake_is_named_with_its_place(void **state)
         {"environment: [A=1]\n", "thing.yaml:6:14: a map of texts is expected"},
         {"exclusive: yes\n", "thing.yaml:6:12: true or false is expected"},
         {"healthcheck: {test: [x]}\n", "thing.yaml: 'interval' is missing"},
+        {"library: x\n", "thing.yaml:1:1: library is a plain file name, and goes with script"},
+        {"script: x\nscript_target: /x\nlibrary: ../y\n",
+         "thing.yaml:1:1: library is a plain file name, and goes with script"},
         {"script: ../x\nscript_target: /x\n",
          "thing.yaml:1:1: script, a plain file name, and script_target go together"},
     };

@@ -240,6 +240,32 @@ static void migrations_are_remembered_by_hash_until_the_system_goes_down(void **
     assert_false(done);
 }
 
+static bool is_migrated(struct fixture *fixture, const char *service, const char *hash)
+{
+    bool done;
+
+    assert_true(state_is_migrated(fixture->state, "shop", service, hash, &done, &fixture->err));
+    return done;
+}
+
+static void that_a_version_was_migrated_outlives_that_its_instances_were(void **state)
+{
+    static const char *const marks[] = {"aa", "aa/1", "aa/migrate", "bb/migrate"};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+        assert_true(state_mark_migrated(fixture->state, "shop", "web", marks[i], &fixture->err));
+    assert_true(state_mark_migrated(fixture->state, "shop", "job", "aa/migrate", &fixture->err));
+    assert_true(state_forget_runs(fixture->state, "shop", &fixture->err));
+    assert_false(is_migrated(fixture, "web", "aa"));
+    assert_false(is_migrated(fixture, "web", "aa/1"));
+    assert_true(is_migrated(fixture, "web", "aa/migrate"));
+    assert_true(state_forget_migration(fixture->state, "shop", "web", "aa/migrate", &fixture->err));
+    assert_false(is_migrated(fixture, "web", "aa/migrate"));
+    assert_true(is_migrated(fixture, "web", "bb/migrate"));
+    assert_true(is_migrated(fixture, "job", "aa/migrate"));
+}
+
 static void note_hold(void *arg, const char *service, enum plan_hold hold)
 {
     char *seen = arg;
@@ -431,6 +457,8 @@ int main(void)
                                         open_state, close_state),
         cmocka_unit_test_setup_teardown(
             migrations_are_remembered_by_hash_until_the_system_goes_down, open_state, close_state),
+        cmocka_unit_test_setup_teardown(
+            that_a_version_was_migrated_outlives_that_its_instances_were, open_state, close_state),
         cmocka_unit_test_setup_teardown(what_is_held_is_remembered_until_it_is_taken_back,
                                         open_state, close_state),
         cmocka_unit_test_setup_teardown(

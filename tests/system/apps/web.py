@@ -6,6 +6,7 @@ web.py PORT   serves:
     /echo             what arrived, as JSON
     /slow?ms=N        answers after N milliseconds
     /bytes?n=N        N bytes
+    /events?ms=N      two events, N milliseconds apart
     /ws               a WebSocket that sends every message back
     /crash            ends the process at once, without an answer
 Anything else is 404. SIGTERM lets requests that are being answered finish.
@@ -90,6 +91,12 @@ async def serve_one(writer, method, target, headers, body):
         answer(writer, 200, b"slow\n")
     elif path == "/bytes":
         answer(writer, 200, b"x" * min(int(values.get("n", 600)), BODY_LIMIT))
+    elif path == "/events":
+        writer.write(b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+                     b"Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(int(values.get("ms", 0)) / 1000)
+        writer.write(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
     elif path == "/crash":
         os._exit(3)
     else:
