@@ -6,6 +6,7 @@
 #include "base/base.h"
 
 #include "base/err.h"
+#include "base/signal_name.h"
 #include "control/api_priv.h"
 
 enum { MILLISECONDS_MAX = 86400000 };
@@ -120,7 +121,7 @@ void api_kill(struct api_call *call)
 
     if (system == NULL)
         return;
-    if (!signal_parse(json_find_text(call->body, "signal", "SIGKILL"), &signo, &err) ||
+    if (!signal_name_parse(json_find_text(call->body, "signal", "SIGKILL"), &signo, &err) ||
         !kill_all_of(system, json_object_get(call->body, "services"), id, signo, &names, &err))
         api_refuse(call, &err);
     else

@@ -344,7 +344,6 @@ void doom_carry_out(struct system *system);
 
 /* ---- signal_names.c ---- */
 
-MUST_CHECK bool signal_parse(const char *text, int *ret, struct err *err);
 /* As file or image say it; NULL: neither does. */
 const char *signal_stop_name(const struct instance *instance);
 int signal_stop_of(const struct instance *instance);

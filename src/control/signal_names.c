@@ -10,11 +10,6 @@
 #include "base/signal_name.h"
 #include "control/daemon_priv.h"
 
-bool signal_parse(const char *text, int *ret, struct err *err)
-{
-    return signal_name_parse(text, ret, err);
-}
-
 const char *signal_stop_name(const struct instance *instance)
 {
     const char *text = instance->made_of->service->stop_signal;
@@ -30,5 +25,5 @@ int signal_stop_of(const struct instance *instance)
     struct err ignored;
     int signo;
 
-    return text != NULL && signal_parse(text, &signo, &ignored) ? signo : SIGTERM;
+    return text != NULL && signal_name_parse(text, &signo, &ignored) ? signo : SIGTERM;
 }

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "control/daemon_priv.h"
+#include "base/signal_name.h"
 
 static void a_signal_has_a_name_with_and_without_sig_and_a_number(void **state)
 {
@@ -18,7 +18,7 @@ static void a_signal_has_a_name_with_and_without_sig_and_a_number(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         int signo = 0;
-        assert_true(signal_parse(texts[i], &signo, &err));
+        assert_true(signal_name_parse(texts[i], &signo, &err));
         assert_int_equal(signo, SIGTERM);
     }
 }
@@ -29,7 +29,7 @@ static void the_highest_real_time_signal_has_a_number(void **state)
     int signo = 0;
 
     (void)state;
-    assert_true(signal_parse("64", &signo, &err));
+    assert_true(signal_name_parse("64", &signo, &err));
     assert_int_equal(signo, 64);
 }
 
@@ -45,7 +45,7 @@ static void real_time_signals_count_from_either_end(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        assert_true(signal_parse(rows[i].text, &signo, &err));
+        assert_true(signal_name_parse(rows[i].text, &signo, &err));
         assert_int_equal(signo, rows[i].signo);
     }
 }
@@ -62,7 +62,7 @@ static void what_is_no_signal_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        assert_false(signal_parse(texts[i], &signo, &err));
+        assert_false(signal_name_parse(texts[i], &signo, &err));
     assert_int_equal(err.code, ERR_INVALID);
 }
 
