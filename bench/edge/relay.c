@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SOCKETS_MAX = 65536, EVENTS = 256, SMALL = 16 * 1024, PIPE = 1024 * 1024 };
+enum { SOCKETS_MAX = 65536, EVENTS = 256, SMALL = 32 * 1024, PIPE = 1024 * 1024 };
 
 /* By descriptor: where what is read from it goes. */
 static struct side {
