@@ -8,17 +8,12 @@
 #include "base/base.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "shim.h"
 
 enum { LOOK_MS = 10 };
 
@@ -26,17 +21,7 @@ static uint64_t *shared; /* NULL: left alone; ahead by, stands at */
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *path = getenv("FAULTS"), *program = getenv("FAULTS_IN");
-    void *memory;
-    int fd;
-
-    if (path == NULL || program == NULL || strcmp(program, program_invocation_short_name) != 0 ||
-        (fd = open(path, O_RDWR | O_CLOEXEC)) < 0)
-        return;
-    memory = mmap(NULL, 2 * sizeof *shared, PROT_READ, MAP_SHARED, fd, 0);
-    if (memory != MAP_FAILED)
-        shared = memory;
-    close(fd);
+    shared = shim_map(2 * sizeof *shared);
 }
 
 int clock_gettime(clockid_t id, struct timespec *now)

@@ -7,14 +7,11 @@
  */
 #include "base/base.h"
 
+#include "shim.h"
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,16 +43,7 @@ static struct plan *plan;
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *path = getenv("FAULTS"), *program = getenv("FAULTS_IN");
-    int fd;
-
-    if (path == NULL || program == NULL || strcmp(program, program_invocation_short_name) != 0 ||
-        (fd = open(path, O_RDWR | O_CLOEXEC)) < 0)
-        return;
-    plan = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (plan == MAP_FAILED)
-        plan = NULL;
-    close(fd);
+    plan = shim_map(sizeof *plan);
 }
 
 /* Not 0: this call fails with that errno. */

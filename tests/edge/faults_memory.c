@@ -8,11 +8,10 @@
  */
 #include "base/base.h"
 
+#include "shim.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { PLACES = 8192, DEPTH_MAX = 16, OWN_FRAMES = 2 };
@@ -35,18 +34,10 @@ THREAD_OWN uint64_t run_left; /* of plan->times */
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *path = getenv("FAULTS"), *program = getenv("FAULTS_IN");
     void *frames[DEPTH_MAX];
-    int fd;
 
-    if (path == NULL || program == NULL || strcmp(program, program_invocation_short_name) != 0 ||
-        (fd = open(path, O_RDWR | O_CLOEXEC)) < 0)
-        return;
     (void)backtrace(frames, DEPTH_MAX); /* loads a library the first time */
-    void *memory = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory != MAP_FAILED)
-        plan = memory;
-    close(fd);
+    plan = shim_map(sizeof *plan);
 }
 
 static uint64_t find_place(void)

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 import shim  # noqa: E402
 import tap  # noqa: E402
 from own_rig import wait_for  # noqa: E402
-from tables import RIG, Recorder, connect, counter, get, publish  # noqa: E402
+from tables import RIG, Recorder, connect, counter, get, is_open, publish  # noqa: E402
 
 WORDS = ("ahead_ns", "stands_at_ns", "begins", "is_short", "accepted", "most", "rounds")
 CROWD, WARY = 40, 4  # connections that wait; accepted of these in one round, at most
@@ -78,16 +78,6 @@ def begin_head():
     wait_for(lambda: SHARED["accepted"] > before, "it is accepted")
     forward(0)
     return sock
-
-
-def is_open(sock):
-    sock.settimeout(0.2)
-    try:
-        return sock.recv(1) != b""
-    except TimeoutError:
-        return True
-    except ConnectionResetError:
-        return False
 
 
 def who_has_not_asked_for_a_second_is_closed_while_memory_is_short():

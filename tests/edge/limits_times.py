@@ -19,7 +19,7 @@ import tap  # noqa: E402
 from apps import Answering  # noqa: E402
 from h2_frames import NO_ERROR, Connection  # noqa: E402
 from own_rig import run_part, wait_for  # noqa: E402
-from tables import RIG, connect, counter, get, publish, receive  # noqa: E402
+from tables import RIG, connect, counter, get, is_open, publish, receive  # noqa: E402
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -66,19 +66,6 @@ def forward(seconds):
         ahead = struct.unpack_from("=Q", memory)[0] + seconds * 10**9
         struct.pack_into("=Q", memory, 0, ahead)
     time.sleep(0.2)  # many times what a loop sleeps
-
-
-def is_open(sock):
-    """For the moment: nothing is sent to it, and no end."""
-    sock.settimeout(0.05)
-    try:
-        return sock.recv(1) != b""
-    except TimeoutError:
-        return True
-    except ConnectionResetError:
-        return False
-    finally:
-        sock.settimeout(10)
 
 
 def is_refused():

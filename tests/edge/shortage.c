@@ -10,17 +10,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "edge/worker.h"
+#include "shim.h"
 
 enum {
     PIECE_BYTES = EDGE_RESERVE_BYTES / MEM_RESERVE_PIECES,
@@ -45,17 +41,7 @@ THREAD_OWN uint64_t accepted_now;
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *path = getenv("FAULTS"), *program = getenv("FAULTS_IN");
-    void *memory;
-    int fd;
-
-    if (path == NULL || program == NULL || strcmp(program, program_invocation_short_name) != 0 ||
-        (fd = open(path, O_RDWR | O_CLOEXEC)) < 0)
-        return;
-    memory = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory != MAP_FAILED)
-        shared = memory;
-    close(fd);
+    shared = shim_map(sizeof *shared);
 }
 
 #define NEXT(type, name, parameters)                                                               \

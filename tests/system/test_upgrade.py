@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -59,19 +58,10 @@ def former_edges(machine):
 @pytest.fixture
 def upgradable(machine, tmp_path):
     """A machine whose program may be replaced: a copy."""
-    former = machine.program
-    folder = tmp_path / "bin"
-    folder.mkdir(mode=0o755)
-    machine.ok("daemon", "stop")
-    machine.program = folder / "ishizue"
-    shutil.copy(former, machine.program)
-    machine.ensure()
-    machine.newer = rebuilt(former, folder / "newer", "9.9.1")
-    machine.own_version = version_of(machine)
-    yield machine
-    machine.ok("daemon", "stop")
-    machine.program = former
-    machine.ensure()
+    with machine.copied_program(tmp_path / "bin") as former:
+        machine.newer = rebuilt(former, tmp_path / "bin" / "newer", "9.9.1")
+        machine.own_version = version_of(machine)
+        yield machine
 
 
 @pytest.fixture

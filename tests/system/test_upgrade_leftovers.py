@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What upgrades leave behind: nothing that grows with their number."""
 import os
-import shutil
 import time
 from pathlib import Path
 
@@ -17,20 +16,11 @@ ROUNDS = 8
 
 @pytest.fixture
 def loaded(machine, system, tmp_path):
-    former = machine.program
-    folder = tmp_path / "bin"
-    folder.mkdir(mode=0o755)
-    machine.ok("daemon", "stop")
-    machine.program = folder / "ishizue"
-    shutil.copy(former, machine.program)
-    machine.ensure()
-    system.file(routed({"web": web(deploy={"replicas": 2}, restart="always")}, https=0, tls="off"))
-    system.up()
-    system.client = Client(8080)
-    yield system
-    machine.ok("daemon", "stop")
-    machine.program = former
-    machine.ensure()
+    with machine.copied_program(tmp_path / "bin"):
+        system.file(routed({"web": web(deploy={"replicas": 2}, restart="always")}, https=0, tls="off"))
+        system.up()
+        system.client = Client(8080)
+        yield system
 
 
 def what_is_open(pid):

@@ -112,6 +112,19 @@ def receive(sock):
     return int(first.split()[1]), headers, data
 
 
+def is_open(sock):
+    """For the moment: nothing is sent to it, and no end."""
+    sock.settimeout(0.05)
+    try:
+        return sock.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionResetError:
+        return False
+    finally:
+        sock.settimeout(10)
+
+
 def get(path="/", headers=(), sock=None, host="a.localhost"):
     own = sock or connect()
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)

@@ -134,6 +134,20 @@ class Machine:
             self.ok("daemon")
         assert process.wait(lambda: self.edge_pid() > 0, 10), "no edge runs"
 
+    @contextlib.contextmanager
+    def copied_program(self, folder):
+        """What runs is a copy of the program in <folder>, which may be replaced."""
+        former = self.program
+        folder.mkdir(mode=0o755)
+        self.ok("daemon", "stop")
+        self.program = folder / "ishizue"
+        shutil.copy(former, self.program)
+        self.ensure()
+        yield former
+        self.ok("daemon", "stop")
+        self.program = former
+        self.ensure()
+
     def system_names(self):
         return [one["name"] for one in self.call("GET", "/v1/systems")[1]["systems"]]
 
